@@ -1,0 +1,91 @@
+# The only door to developer commands. Needs python3 (3.11 or later) and make; each target sets up the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+SAM := .venv-sam/bin/sam
+# One stamp per installed set, inside its venv: deleting the venv deletes the stamp.
+RUNTIME_READY := .venv/.runtime-ready
+DEV_READY := .venv/.dev-ready
+SAM_READY := .venv-sam/.ready
+# The minor version of the template's default Runtime: `sam build` resolves wheels with it.
+FUNCTION_PYTHON := 3.13
+SLOTS ?= platform1,ec1,ec2
+
+.PHONY: help setup demo test test-deep lint types arch bench build template validate requirements clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(DEV_READY) $(SAM_READY) ## everything the other targets need
+
+demo: $(RUNTIME_READY) ## play the loss of a Platform host on the desk: no account, no Docker
+	@$(BIN)/picoha drill stories/platform-host-lost.toml
+
+test: lint types arch $(DEV_READY) $(SAM_READY) ## every check and every test but the deep ones
+	$(BIN)/pytest
+
+test-deep: $(DEV_READY) $(SAM_READY) ## every test, the long searches included
+	$(BIN)/pytest -m "deep or not deep" --hypothesis-profile=deep
+
+lint: $(DEV_READY) ## ruff: rules and complexity
+	$(BIN)/ruff check
+
+types: $(DEV_READY) ## mypy, strict
+	$(BIN)/mypy
+
+arch: $(DEV_READY) ## import-linter: who may import what
+	$(BIN)/lint-imports
+
+bench: $(DEV_READY) ## what things cost
+	$(BIN)/python benchmarks/bench.py
+
+build: $(SAM_READY) ## the deployable functions, in .aws-sam/build
+	python=$$(scripts/find_python.sh $(FUNCTION_PYTHON)); PATH="$$(dirname "$$python"):$$PATH" $(SAM) build
+
+template: $(DEV_READY) ## build/template.yaml without Fn::ForEach, for SLOTS=a,b
+	$(BIN)/python scripts/render_template.py --slots $(SLOTS) --output build/template.yaml
+
+validate: template $(SAM_READY) ## sam validate and cfn-lint on both forms of the template
+	$(SAM) validate --lint
+	$(BIN)/cfn-lint template.yaml build/template.yaml
+
+# Keeps present pins where pyproject.toml allows them. No host and no path, so that any index may serve the files.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header $(if $(UPGRADE),--upgrade)
+
+requirements: $(DEV_READY) ## compile the hash-pinned files again; UPGRADE=1 takes newer versions
+	$(COMPILE) --group pip --output-file requirements/pip.txt
+	$(COMPILE) pyproject.toml --extra cli --group build --output-file requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra cli --group build --group dev \
+	  --constraints requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --group function --constraints requirements/runtime.txt --output-file src/requirements.txt
+	$(COMPILE) --group sam --output-file requirements/sam.txt
+
+clean: ## remove what was made, the venvs included
+	rm -rf .venv .venv-sam .aws-sam build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python .venv-sam/bin/python:
+	@python=$$(scripts/find_python.sh); echo "$(@D:/bin=): a venv of $$python"; "$$python" -m venv $(@D:/bin=)
+	@$@ -m pip install --quiet --require-hashes -r requirements/pip.txt
+
+$(RUNTIME_READY): requirements/runtime.txt pyproject.toml | .venv/bin/python
+	@echo "installing requirements/runtime.txt"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt $(RUNTIME_READY)
+	@echo "installing requirements/dev.txt"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(SAM_READY): requirements/sam.txt | .venv-sam/bin/python
+	@echo "installing requirements/sam.txt (the SAM CLI: this takes a minute or two)"
+	@.venv-sam/bin/python -m pip install --quiet --require-hashes -r requirements/sam.txt
+	@touch $@

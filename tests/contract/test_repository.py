@@ -1,0 +1,203 @@
+"""The repository itself: sizes, pins, and nothing in it that belongs to one machine."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MADE = {".git", ".venv", ".venv-sam", ".aws-sam", ".hypothesis", "build", "dist", "__pycache__"}
+PINNED = [
+    ROOT / "requirements" / "pip.txt",
+    ROOT / "requirements" / "runtime.txt",
+    ROOT / "requirements" / "dev.txt",
+    ROOT / "requirements" / "sam.txt",
+    ROOT / "src" / "requirements.txt",
+]
+LINES_PER_FILE, LINES_PER_FUNCTION, LINES_IN_ALL = 300, 40, 6000
+STORIES = {
+    "platform-host-lost",
+    "platform-warm-pool",
+    "ec-host-lost",
+    "pico-failed-restart-in-place",
+    "alarm-twice",
+    "false-alarm-recovers",
+    "database-down",
+    "first-boot",
+    "adopt-running",
+    "observe-only",
+}
+# Each doorbell the handler must understand, by a word of its sample's name.
+DOORBELLS = {
+    "alarm-platform",
+    "alarm-single-metric",
+    "alarm-composite",
+    "alarm-contributor",
+    "alarm-through-sns",
+    "alarm-through-eventbridge",
+    "asg-launch-lifecycle",
+    "asg-terminate-lifecycle",
+    "asg-launch-successful",
+    "asg-launch-unsuccessful",
+    "asg-terminate-successful",
+    "asg-terminate-unsuccessful",
+    "ec2-state-change",
+    "spot-interruption",
+    "health-retirement",
+    "tick-rule",
+    "tick-scheduler",
+}
+# Written so that no pattern matches its own text.
+FOREIGN = {
+    "a package registry": re.compile(r"pypi[.]org|pythonhosted[.]org|registry[.]npmjs|artifactory[.]"),
+    "an index option": re.compile(r"-{2}(?:(?:extra-)?index-url|find-links|trusted-host)[ =]\S"),
+    "a path of one machine": re.compile(r"(?<![\w.$}*-])[/](?:root|Users|work|farm)[/]|[/]home[/](?!mz)"),
+}
+
+
+def written_files() -> Iterator[Path]:
+    """Yield every file of the tree that somebody wrote, caches and builds left out."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [
+            name for name in folders if name not in MADE and not name.endswith((".egg-info", "_cache"))
+        ]
+        yield from (Path(folder) / name for name in names if name != ".git")
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def source_files() -> list[Path]:
+    return sorted((ROOT / "src").rglob("*.py"))
+
+
+def pins(path: Path) -> dict[tuple[str, str], tuple[str, int]]:
+    """Return (name, marker) → (version, number of hashes); only pins, hashes and comments are accepted."""
+    found: dict[tuple[str, str], tuple[str, int]] = {}
+    key = ("", "")
+    for line in read(path).splitlines():
+        if pin := re.fullmatch(r"([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==([\w.]+)(?: ; (.+?))?(?: \\)?", line):
+            key = (pin[1], pin[3] or "")
+            found[key] = (pin[2], 0)
+        elif re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?", line):
+            found[key] = (found[key][0], found[key][1] + 1)
+        else:
+            assert re.match(r"\s*#|$", line), f"{path.name}: {line}"
+    return found
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_no_file_names(kind: str) -> None:
+    leaks = []
+    for path in written_files():
+        try:
+            lines = read(path).splitlines()
+        except UnicodeDecodeError:
+            continue
+        leaks += [f"{path.relative_to(ROOT)}: {line[:120]}" for line in lines if FOREIGN[kind].search(line)]
+    assert leaks == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("a package registry", "see https://pypi{}org/project/picoha"),
+        ("an index option", "--index{}url https://example.com/simple"),
+        ("a path of one machine", "cd {}root/picoha"),
+    ],
+)
+def test_the_patterns_find_what_they_are_for(kind: str, line: str) -> None:
+    gap = {"a package registry": ".", "an index option": "-", "a path of one machine": "/"}[kind]
+    assert FOREIGN[kind].search(line.format(gap))
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_requirement_is_pinned_with_hashes(path: Path) -> None:
+    found = pins(path)
+    assert found
+    assert [key for key, (_, hashes) in found.items() if hashes == 0] == []
+
+
+def test_the_function_and_the_tests_use_the_versions_of_the_runtime_file() -> None:
+    _, runtime, dev, _, function = (pins(path) for path in PINNED)
+    assert {key: dev[key] for key in runtime} == runtime
+    assert {key: runtime[key] for key in function} == function
+
+
+def test_the_function_bundles_its_requirements_but_not_boto3() -> None:
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    declared = {re.split(r"[<>=]", one)[0] for one in project["dependencies"]}
+    bundled = {name for name, _ in pins(ROOT / "src" / "requirements.txt")}
+    assert declared - bundled == {"boto3"}
+    assert not bundled & {"boto3", "botocore", "s3transfer", "click"}
+
+
+def test_no_source_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(read(path).splitlines()) for path in source_files()}
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_PER_FILE} == {}
+    assert sum(lengths.values()) <= LINES_IN_ALL
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in source_files()
+        for node in ast.walk(ast.parse(read(path)))
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= LINES_PER_FUNCTION
+    ]
+    assert long == []
+
+
+def test_every_ignore_carries_its_reason() -> None:
+    bare = re.compile(r"#\s*(?:noqa(?::\s*[A-Z0-9, ]+)?|type:\s*ignore(?:\[[a-z-, ]+\])?)\s*$")
+    python = [path for path in written_files() if path.suffix == ".py"]
+    assert [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in python
+        for number, line in enumerate(read(path).splitlines(), start=1)
+        if bare.search(line)
+    ] == []
+
+
+def test_every_promised_story_is_there() -> None:
+    assert {path.stem for path in (ROOT / "stories").glob("*.toml")} >= STORIES
+
+
+def test_every_doorbell_has_a_sample_event() -> None:
+    assert {path.stem for path in (ROOT / "events").glob("*.json")} >= DOORBELLS
+
+
+def test_every_sample_event_is_json_and_is_described() -> None:
+    described = read(ROOT / "events" / "README.md")
+    for path in (ROOT / "events").glob("*.json"):
+        assert isinstance(json.loads(read(path)), dict), path.name
+        assert path.name in described, f"{path.name} is missing from events/README.md"
+
+
+def test_the_license_is_the_one_declared() -> None:
+    assert tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["license"] == "Apache-2.0"
+    license_text = read(ROOT / "LICENSE")
+    assert "Apache License" in license_text and "Version 2.0, January 2004" in license_text
+    assert "END OF TERMS AND CONDITIONS" in license_text
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert read(script).splitlines()[-1] == "exec make test"
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = read(ROOT / "Makefile")
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert phony
+    documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    assert set(phony[1].split()) - {"help"} == documented - {"help"}
