@@ -1,0 +1,167 @@
+"""Look at the whole cell once: one `now`, two rounds of independent reads, one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from picoha.app.ports import DeclaredSlot, HostStatus, Ports, Remembered
+from picoha.domain.case import Observation, SlotSight
+from picoha.domain.model import Address, Dependency, Host, InstanceId, Sample, ScalingGroup, SlotName, Unknown
+
+T = TypeVar("T")
+
+TESTED_BY_HOSTS = frozenset({"tcp", "mount"})
+JUDGED_BY_ORDER = frozenset({"slot"})
+
+
+def observe(ports: Ports) -> Observation:
+    """Return what can be seen of the cell now; a read that failed is Unknown, never missing."""
+    first = ports.gather(
+        {
+            "memory": ports.memory.load,
+            "groups": ports.sensors.declared_slots,
+            "addresses": ports.sensors.addresses,
+            "hosts": ports.sensors.hosts,
+        }
+    )
+    memory = first["memory"]
+    remembered = memory if isinstance(memory, Remembered) else Remembered()
+    groups: Sequence[DeclaredSlot] | Unknown = first["groups"]  # type: ignore[assignment]  # the port's type
+    hosts: Sequence[Host] | Unknown = first["hosts"]  # type: ignore[assignment]  # the port's type
+    names = _names(groups, remembered)
+    second = ports.gather(_second_round(ports, names, groups, hosts, remembered))
+    samples = second["samples"]
+    sights = tuple(_sight(name, groups, hosts, first["addresses"], remembered, second) for name in names)
+    return Observation(
+        now=ports.clock.now(),
+        cell=ports.cell,
+        slots=sights,
+        mode=remembered.mode,
+        brake=remembered.brake,
+        memory=memory if isinstance(memory, Unknown) else None,
+        tick=_of(samples, "*"),
+    )
+
+
+def _names(groups: Sequence[DeclaredSlot] | Unknown, remembered: Remembered) -> list[SlotName]:
+    declared = [] if isinstance(groups, Unknown) else [one.name for one in groups]
+    return sorted({*declared, *remembered.records, *remembered.newer})
+
+
+def _second_round(
+    ports: Ports,
+    names: list[SlotName],
+    groups: Sequence[DeclaredSlot] | Unknown,
+    hosts: Sequence[Host] | Unknown,
+    remembered: Remembered,
+) -> dict[str, Callable[[], object]]:
+    """Reads that need the first round's answers: status checks, metrics, dependencies, activities."""
+    living = [] if isinstance(hosts, Unknown) else [one.instance for one in hosts if not one.is_terminated]
+    reads: dict[str, Callable[[], object]] = {"samples": partial(ports.sensors.newest_samples, names)}
+    if living:
+        reads["statuses"] = partial(ports.sensors.statuses, living)
+    if isinstance(groups, Unknown) or isinstance(hosts, Unknown):
+        return reads
+    for one in groups:
+        for dependency in _asked(one):
+            reads[str(dependency)] = partial(ports.sensors.is_up, dependency)
+        record = remembered.records.get(one.name)
+        unseen = _unseen(record.unfenced if record else (), hosts)
+        if unseen:
+            reads[f"departed {one.name}"] = partial(ports.sensors.departed, one.group.name, unseen)
+    return reads
+
+
+def _asked(declared: DeclaredSlot) -> list[Dependency]:
+    spec = declared.spec
+    others = TESTED_BY_HOSTS | JUDGED_BY_ORDER
+    return [one for one in (spec.depends_on if spec else ()) if one.scheme not in others]
+
+
+def _unseen(instances: Sequence[InstanceId], hosts: Sequence[Host]) -> list[InstanceId]:
+    shown = {one.instance for one in hosts}
+    return [one for one in instances if one not in shown]
+
+
+def _sight(
+    name: SlotName,
+    groups: Sequence[DeclaredSlot] | Unknown,
+    hosts: Sequence[Host] | Unknown,
+    addresses: object,
+    remembered: Remembered,
+    second: Mapping[str, object],
+) -> SlotSight:
+    declared = (
+        None if isinstance(groups, Unknown) else next((one for one in groups if one.name == name), None)
+    )
+    group: ScalingGroup | Unknown | None = groups if isinstance(groups, Unknown) else None
+    departed = second.get(f"departed {name}")
+    return SlotSight(
+        name=name,
+        spec=declared.spec if declared else None,
+        problem=declared.problem if declared else "",
+        group=declared.group if declared else group,
+        hosts=_hosts_of(name, hosts, second.get("statuses")),
+        address=_address_of(name, addresses),
+        record=remembered.records.get(name),
+        newer=remembered.newer.get(name, ""),
+        reports={one.instance: one for one in remembered.reports if one.slot == name},
+        metric=_of(second["samples"], name),
+        departed=departed if isinstance(departed, frozenset) else frozenset(),
+        dependencies=_dependencies(declared, remembered, second),
+        requests=tuple(one for one in remembered.requests if one.slot == name),
+    )
+
+
+def _hosts_of(
+    name: SlotName, hosts: Sequence[Host] | Unknown, statuses: object
+) -> tuple[Host, ...] | Unknown:
+    if isinstance(hosts, Unknown):
+        return hosts
+    return tuple(_checked(one, statuses) for one in hosts if one.slot == name)
+
+
+def _checked(host: Host, statuses: object) -> Host:
+    if isinstance(statuses, Unknown):
+        return replace(host, is_impaired=statuses)
+    status = statuses.get(host.instance) if isinstance(statuses, Mapping) else None
+    if not isinstance(status, HostStatus):
+        return host
+    return replace(host, is_impaired=status.is_impaired, planned_event=status.planned_event)
+
+
+def _address_of(name: SlotName, addresses: object) -> Address | Unknown | None:
+    if isinstance(addresses, Unknown):
+        return addresses
+    found = addresses.get(name) if isinstance(addresses, Mapping) else None
+    return found if isinstance(found, Address) else None
+
+
+def _of(samples: object, name: str) -> Sample | Unknown | None:
+    if isinstance(samples, Unknown):
+        return samples
+    found = samples.get(name) if isinstance(samples, Mapping) else None
+    return found if isinstance(found, Sample) else None
+
+
+def _dependencies(
+    declared: DeclaredSlot | None, remembered: Remembered, second: Mapping[str, object]
+) -> dict[str, bool | Unknown]:
+    """Dependencies that AWS answers for; those that hosts test are down when no fresh host passes."""
+    if declared is None or declared.spec is None:
+        return {}
+    answers: dict[str, bool | Unknown] = {}
+    for one in declared.spec.depends_on:
+        if one.scheme in TESTED_BY_HOSTS:
+            tests = [
+                bool(report.tests[str(one)]) for report in remembered.reports if str(one) in report.tests
+            ]
+            if tests:
+                answers[str(one)] = any(tests)
+        elif one.scheme not in JUDGED_BY_ORDER:
+            answer = second.get(str(one))
+            answers[str(one)] = answer if isinstance(answer, bool | Unknown) else Unknown("was not read")
+    return answers

@@ -1,0 +1,173 @@
+"""One pass of the loop: observe, decide, check, remember, act, tell (design.md 2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from picoha.app.act import Result, act
+from picoha.app.errors import ActionFailed, InvariantBroken, LostRace, MemoryUnreadable
+from picoha.app.observe import observe
+from picoha.app.ports import JournalRow, Ports
+from picoha.domain.case import Case, Observation, SlotSight
+from picoha.domain.decide import decide_launches, decide_slot
+from picoha.domain.decision import Answer, Change, Decision
+from picoha.domain.invariants import broken
+from picoha.domain.model import SlotName
+from picoha.domain.policy import Policy
+from picoha.domain.record import HistoryRow, Operation
+
+LOG = logging.getLogger("picoha")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one pass decided for one slot or launch, and how it ended."""
+
+    slot: SlotName
+    decision: Decision
+    outcome: str
+    results: tuple[Result, ...] = ()
+
+    @property
+    def made_progress(self) -> bool:
+        """True when something was written or sent."""
+        return self.outcome in ("saved", "sent")
+
+
+def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
+    """Run one pass over every slot of the cell, the Platform first; return what was decided."""
+    seen = observe(ports)
+    lines: list[Line] = []
+    for sight in _in_order(seen, policy):
+        line = _enact(ports, seen, sight.name, decide_slot(seen, sight.name, policy))
+        lines.append(line)
+        if line.outcome not in ("saved", "lost race", "unsure"):
+            lines.extend(_launches(ports, seen, sight.name, policy))
+            _flush(ports, seen, sight, lines)
+    return tuple(lines)
+
+
+def _in_order(seen: Observation, policy: Policy) -> list[SlotSight]:
+    return sorted(seen.slots, key=lambda one: (not Case(seen, one, policy).is_platform, one.name))
+
+
+def _launches(ports: Ports, seen: Observation, slot: SlotName, policy: Policy) -> list[Line]:
+    """Enact launch decisions until one is saved: the next would meet its new version."""
+    lines: list[Line] = []
+    for decision in decide_launches(seen, slot, policy):
+        lines.append(_enact(ports, seen, slot, decision))
+        if lines[-1].decision.change is not None:
+            break
+    return lines
+
+
+def _enact(ports: Ports, seen: Observation, slot: SlotName, decision: Decision) -> Line:
+    problem = broken(seen, slot, decision)
+    if problem:
+        raise InvariantBroken(f"slot {slot}, rule {decision.rule}: {problem}")
+    change = decision.change
+    if change is None and not decision.actions:
+        return _told(Line(slot, decision, decision.answer.value))
+    journal = _intents(seen, decision)
+    if change is not None:
+        outcome = _remember(ports, seen, slot, decision, change, journal)
+        if outcome != "saved":
+            return _told(Line(slot, decision, outcome))
+    results = act(decision.actions, ports.actuators)
+    _note(ports, journal, results)
+    return _told(Line(slot, decision, "saved" if change else "sent", results))
+
+
+def _remember(
+    ports: Ports,
+    seen: Observation,
+    slot: SlotName,
+    decision: Decision,
+    change: Change,
+    journal: Sequence[JournalRow],
+) -> str:
+    operation = change.ended or change.record.operation
+    row = HistoryRow(
+        at=seen.now,
+        slot=slot,
+        ver=change.record.ver + 1,
+        rule=decision.rule,
+        event=change.event,
+        sentence=decision.sentence,
+        mode=seen.mode.mode,
+        operation=operation.id if operation else "",
+        evidence=_evidence(change, operation),
+    )
+    try:
+        ports.memory.commit(change, seen.mode, row if change.event else None, journal)
+    except LostRace:
+        return "lost race"
+    except MemoryUnreadable as problem:
+        LOG.warning("saving a decision: %s", problem)
+        return "unsure"
+    return "saved"
+
+
+def _evidence(change: Change, operation: Operation | None) -> str:
+    if change.evidence:
+        return "; ".join(f"{one.instance} {one.kind}: {one.detail}" for one in change.evidence)
+    return operation.reason if operation and change.event == "admitted" else ""
+
+
+def _intents(seen: Observation, decision: Decision) -> tuple[JournalRow, ...]:
+    operation = decision.change.record.operation if decision.change else None
+    if operation is None:
+        return ()
+    rows = ((action, operation.intents.get(str(action))) for action in decision.actions)
+    return tuple(
+        JournalRow(operation.id, intent.number, intent.sends, str(action), seen.now)
+        for action, intent in rows
+        if intent is not None
+    )
+
+
+def _note(ports: Ports, journal: Sequence[JournalRow], results: Sequence[Result]) -> None:
+    outcomes = {str(result.action): result for result in results}
+    for row in journal:
+        result = outcomes[row.action]
+        try:
+            ports.memory.note(
+                replace(row, at=ports.clock.now(), outcome=result.outcome, request_id=result.request_id)
+            )
+        except MemoryUnreadable as problem:
+            LOG.warning("noting a result: %s", problem)
+
+
+def _flush(ports: Ports, seen: Observation, sight: SlotSight, lines: list[Line]) -> None:
+    """Publish the outbox, then empty it; a crash in between publishes twice, never not at all."""
+    record = sight.record
+    if (
+        record is None
+        or not record.outbox
+        or any(one.slot == sight.name and one.outcome == "saved" for one in lines)
+    ):
+        return
+    try:
+        for notice in record.outbox:
+            ports.notifier.publish(notice)
+        ports.memory.commit(Change(record=replace(record, outbox=())), seen.mode, None)
+    except (ActionFailed, LostRace, MemoryUnreadable) as problem:
+        LOG.warning("publishing the outbox of %s: %s", sight.name, problem)
+        return
+    told = Decision(Answer.UPKEEP, f"{len(record.outbox)} messages published")
+    lines.append(Line(sight.name, told, "saved"))
+
+
+def _told(line: Line) -> Line:
+    level = logging.DEBUG if line.decision.answer is Answer.STEADY else logging.INFO
+    fields = {
+        "slot": line.slot,
+        "rule": line.decision.rule,
+        "answer": line.decision.answer.value,
+        "outcome": line.outcome,
+        "results": [f"{one.action}: {one.outcome}" for one in line.results],
+    }
+    LOG.log(level, "%s", line.decision.sentence, extra=fields)
+    return line

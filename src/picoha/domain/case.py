@@ -1,0 +1,226 @@
+"""One observation of a cell, and the questions the rules ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from picoha.domain.model import (
+    GOING_OR_GONE,
+    Address,
+    Host,
+    InstanceId,
+    InstanceState,
+    Kind,
+    Member,
+    Report,
+    Sample,
+    ScalingGroup,
+    SlotName,
+    SlotSpec,
+    Unknown,
+)
+from picoha.domain.policy import Policy
+from picoha.domain.record import (
+    Assignment,
+    Brake,
+    Mode,
+    ModeRecord,
+    Operation,
+    Pause,
+    Phase,
+    Request,
+    SlotRecord,
+    Step,
+)
+
+
+@dataclass(frozen=True)
+class SlotSight:
+    """All that was seen of one slot; `None` means "there is none", `Unknown` "could not be read"."""
+
+    name: SlotName
+    spec: SlotSpec | None = None
+    problem: str = ""
+    group: ScalingGroup | Unknown | None = None
+    hosts: tuple[Host, ...] | Unknown = ()
+    address: Address | Unknown | None = None
+    record: SlotRecord | None = None
+    newer: str = ""
+    reports: Mapping[InstanceId, Report] = field(default_factory=dict)
+    metric: Sample | Unknown | None = None
+    departed: frozenset[InstanceId] = frozenset()
+    dependencies: Mapping[str, bool | Unknown] = field(default_factory=dict)
+    requests: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One cell at one instant `now`; the only thing a decision is made from."""
+
+    now: datetime
+    cell: str
+    slots: tuple[SlotSight, ...]
+    mode: ModeRecord = field(default_factory=ModeRecord)
+    brake: Brake = field(default_factory=Brake)
+    memory: Unknown | None = None
+    tick: Sample | Unknown | None = None
+
+    def slot(self, name: SlotName) -> SlotSight:
+        """The sight of one slot; raises KeyError for a name that was not observed."""
+        for one in self.slots:
+            if one.name == name:
+                return one
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One slot's sight in its cell, with the policy: what every rule looks at."""
+
+    seen: Observation
+    sight: SlotSight
+    policy: Policy
+
+    @property
+    def now(self) -> datetime:
+        return self.seen.now
+
+    @cached_property
+    def record(self) -> SlotRecord:
+        """The slot's record; an empty one (version 0) while there is none."""
+        return self.sight.record or SlotRecord(slot=self.sight.name)
+
+    @property
+    def operation(self) -> Operation | None:
+        return self.record.operation
+
+    @cached_property
+    def is_platform(self) -> bool:
+        """True for the slot of kind platform; falls back to the record when the tags are gone."""
+        kind = self.sight.spec.kind if self.sight.spec else getattr(self.record.assignment, "kind", None)
+        return kind is Kind.PLATFORM
+
+    @cached_property
+    def hosts(self) -> tuple[Host, ...]:
+        """The slot's hosts, none while they are unknown (guards hold before that matters)."""
+        return () if isinstance(self.sight.hosts, Unknown) else self.sight.hosts
+
+    @cached_property
+    def living(self) -> tuple[Host, ...]:
+        """Hosts that EC2 does not call terminated."""
+        return tuple(host for host in self.hosts if not host.is_terminated)
+
+    @cached_property
+    def group(self) -> ScalingGroup | None:
+        return self.sight.group if isinstance(self.sight.group, ScalingGroup) else None
+
+    @cached_property
+    def address(self) -> Address | None:
+        return self.sight.address if isinstance(self.sight.address, Address) else None
+
+    def host(self, instance: InstanceId | None) -> Host | None:
+        """The host with this id, or None when EC2 does not show it."""
+        return next((one for one in self.hosts if one.instance == instance), None)
+
+    def member(self, instance: InstanceId | None) -> Member | None:
+        return self.group.member(instance) if self.group else None
+
+    def report(self, instance: InstanceId | None) -> Report | None:
+        return self.sight.reports.get(instance) if instance else None
+
+    def fresh_report(self, instance: InstanceId | None) -> Report | None:
+        """The host's report, if its agent wrote it lately enough to count as a sign of life."""
+        report = self.report(instance)
+        return report if report and self.now - report.at <= self.policy.fresh_within else None
+
+    @cached_property
+    def pause(self) -> Pause | None:
+        """The pause in force here: the slot's own or the cell's, with the soft end of design.md 6."""
+        for key in (self.sight.name, "*"):
+            pause = self.seen.mode.pauses.get(key)
+            if pause and self.now < pause.until + self.policy.pause_observe:
+                return pause
+        return None
+
+    @cached_property
+    def is_armed(self) -> bool:
+        """True when picos here start only with a grant: slot fenceable and mode enforce."""
+        is_fenceable = self.sight.spec is not None and self.sight.spec.fenceable
+        return is_fenceable and self.seen.mode.mode is Mode.ENFORCE
+
+    @cached_property
+    def may_take(self) -> bool:
+        """True when an open operation may send taking calls."""
+        return self.is_armed
+
+    @cached_property
+    def candidates(self) -> tuple[Host, ...]:
+        """Hosts that could be the next holder: running members, held or in service, not proven bad."""
+        op = self.operation
+        excluded = set(op.victims if op else ()) | set(self.record.unfenced)
+        return tuple(
+            host
+            for host in self.hosts
+            if host.state is InstanceState.RUNNING
+            and host.instance not in excluded
+            and (member := self.member(host.instance))
+            and (member.is_held or member.lifecycle in ("InService", "Pending:Proceed"))
+        )
+
+    @cached_property
+    def holder_is_proven_off(self) -> bool:
+        """True once the recorded holder has evidence (it left the list of unfenced grantees)."""
+        return self.record.holder is not None and self.record.holder not in self.record.unfenced
+
+    @cached_property
+    def platform(self) -> Case | None:
+        """The case of the cell's Platform slot, or None when the cell declares none."""
+        for sight in self.seen.slots:
+            other = Case(self.seen, sight, self.policy)
+            if other.is_platform:
+                return other
+        return None
+
+    @cached_property
+    def assignment(self) -> Assignment | None:
+        """What this slot's host should be told, from the tags; None while they are wrong."""
+        spec = self.sight.spec
+        if spec is None:
+            return None
+        platform = self.platform
+        address = platform.address if platform else None
+        told = platform.record.assignment if platform else None
+        return Assignment(
+            kind=spec.kind,
+            hostname=spec.hostname,
+            container=spec.container,
+            picos=spec.picos,
+            platform_hostname=platform.sight.spec.hostname if platform and platform.sight.spec else "",
+            platform_address=address.public_ip if address else (told.platform_address if told else None),
+            tests=tuple(str(one) for one in spec.depends_on if one.scheme in ("tcp", "mount")),
+        )
+
+    def is_gone(self, instance: InstanceId | None) -> bool:
+        """True when EC2 shows the host going or gone, or neither EC2 nor the group shows it."""
+        host = self.host(instance)
+        if host is None:
+            return self.member(instance) is None
+        return host.state in GOING_OR_GONE
+
+    def in_step_for(self, op: Operation) -> timedelta:
+        """How long the operation has been in its present step."""
+        return self.now - op.step_at
+
+
+def is_open(sight: SlotSight) -> bool:
+    """True while the slot has an operation that counts as in flight (not waiting for a human)."""
+    op = sight.record.operation if sight.record else None
+    return op is not None and op.step is not Step.NEEDS_OPERATOR
+
+
+def is_active(record: SlotRecord) -> bool:
+    """True for a record with a verified holder and no operation."""
+    return record.phase is Phase.ACTIVE and record.operation is None

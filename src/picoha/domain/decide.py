@@ -1,0 +1,97 @@
+"""Ordered tables of numbered rules; the first that matches decides (design.md 2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from picoha.domain import (
+    custody_rules,
+    detection_rules,
+    fence_rules,
+    grant_rules,
+    guard_rules,
+    launch_rules,
+    verify_rules,
+)
+from picoha.domain.case import Case, Observation
+from picoha.domain.decision import Answer, Change, Decision, Rule
+from picoha.domain.launch_rules import LAUNCH_RULES, Launch
+from picoha.domain.model import ScalingGroup, SlotName
+from picoha.domain.policy import Policy
+from picoha.domain.progress import notice
+from picoha.domain.record import Attention
+
+SLOT_RULES: tuple[Rule, ...] = (
+    *guard_rules.RULES,
+    *fence_rules.RULES,
+    *grant_rules.RULES,
+    *verify_rules.RULES,
+    *detection_rules.RULES,
+    *custody_rules.RULES,
+    *custody_rules.UPKEEP,
+)
+"""Guards, then the open operation, then detection, then custody and upkeep."""
+
+
+def decide_slot(seen: Observation, slot: SlotName, policy: Policy) -> Decision:
+    """Return the decision of the first matching rule for one slot; rules never raise."""
+    case = Case(seen, seen.slot(slot), policy)
+    rule = next(row for row in SLOT_RULES if row.when(case))
+    return _with_outbox(_with_attention(case, rule.then(case).stamped(rule.number)))
+
+
+def decide_launches(seen: Observation, slot: SlotName, policy: Policy) -> tuple[Decision, ...]:
+    """Return one decision for every launch of the slot that waits in a launch hook.
+
+    Nothing is decided while the slot's record is unreadable or from a newer version (S15).
+    """
+    case = Case(seen, seen.slot(slot), policy)
+    is_readable = seen.memory is None and not case.sight.newer and case.sight.record is not None
+    if not is_readable or not isinstance(case.sight.group, ScalingGroup):
+        return ()
+    held = (one for one in case.sight.group.members if one.is_held or one.is_warming)
+    return tuple(_decide_launch(Launch(case, member)) for member in held)
+
+
+def _decide_launch(launch: Launch) -> Decision:
+    rule = next(row for row in launch_rules.LAUNCH_RULES if row.when(launch))
+    return rule.then(launch).stamped(rule.number)
+
+
+def _with_attention(case: Case, decision: Decision) -> Decision:
+    """Save when the holding rule changed, and page once it has held for long (design.md 6)."""
+    if case.sight.record is None or case.seen.memory is not None or case.sight.newer:
+        return decision
+    old = case.record.attention
+    if decision.answer not in (Answer.HOLD, Answer.ALERT):
+        if old is None or decision.answer is Answer.WAIT:
+            return decision
+        return _saving(case, decision, None)
+    now = case.now
+    if old is None or old.rule != decision.rule:
+        return _saving(case, decision, Attention(rule=decision.rule, since=now), event="held")
+    delay = case.policy.hold_page_after if decision.answer is Answer.HOLD else None
+    is_due = delay is None or now - old.since >= delay
+    is_quiet = old.notified_at is None or now - old.notified_at >= case.policy.page_repeat_after
+    if not (is_due and is_quiet):
+        return decision
+    paged = _saving(case, decision, replace(old, notified_at=now), event="paged")
+    page = notice(case, case.operation, "page", f"{decision.sentence}. Look: picoha why {case.sight.name}")
+    return replace(paged, change=replace(paged.change, notice=page)) if paged.change else paged
+
+
+def _with_outbox(decision: Decision) -> Decision:
+    """Put the decision's message into the record's outbox, so that it is published at least once."""
+    change = decision.change
+    if change is None or change.notice is None:
+        return decision
+    record = replace(change.record, outbox=(*change.record.outbox, change.notice))
+    return replace(decision, change=replace(change, record=record))
+
+
+def _saving(case: Case, decision: Decision, attention: Attention | None, event: str = "") -> Decision:
+    change = decision.change or Change(record=case.record, event=event)
+    return replace(decision, change=replace(change, record=replace(change.record, attention=attention)))
+
+
+__all__ = ["LAUNCH_RULES", "SLOT_RULES", "decide_launches", "decide_slot"]
