@@ -1,0 +1,244 @@
+"""The table of design.md 7: strongly consistent reads, conditional writes, one transaction a change.
+
+Every write is a whole item pinned to the version that was read, so a decision and the write that
+enacts it cannot be pulled apart (safety S16). A writer's nonce tells an own success apart from
+somebody else's after an answer was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from picoha.adapters.aws.clients import Clients
+from picoha.adapters.aws.faults import changing, reading
+from picoha.adapters.aws.items import (
+    CELL,
+    HOSTS,
+    Item,
+    body,
+    item,
+    key,
+    report_of,
+    slot_item,
+    slot_record,
+    slot_sk,
+    top,
+    wire,
+)
+from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable
+from picoha.app.ports import JournalRow, Remembered
+from picoha.domain.codec import Undecodable, decode, encode
+from picoha.domain.decision import Change
+from picoha.domain.model import Report, SlotName
+from picoha.domain.record import Brake, HistoryRow, ModeRecord, Request, SlotRecord
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+PROOF = "PROOF"
+FIRST = "attribute_not_exists(pk)"
+EXISTS = "attribute_exists(pk)"
+
+GRANTS: dict[str, frozenset[str]] = {
+    "Remember": frozenset(
+        {
+            "dynamodb:Query",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:ConditionCheckItem",
+        }
+    )
+}
+
+
+class AwsMemory:
+    """One cell's table."""
+
+    def __init__(self, table: str, clients: Clients, nonce: Callable[[], str] = lambda: uuid4().hex) -> None:
+        self._table = table
+        self._clients = clients
+        self._nonce = nonce
+
+    def load(self) -> Remembered:
+        """Return the partitions CELL and HOSTS; raises MemoryUnreadable.
+
+        A mode or brake that is not understood makes all of it unreadable (nothing is done); a slot
+        that is not understood is only named, and left alone.
+        """
+        with reading(f"reading table {self._table}", MemoryUnreadable):
+            cell = list(self._query(CELL))
+            hosts = list(self._query(HOSTS))
+        return _remembered(cell, hosts)
+
+    def _query(self, pk: str, low: str = "", high: str = "") -> Iterator[Item]:
+        condition, values = "pk = :pk", {":pk": wire(pk)}
+        if low:
+            condition += " AND sk BETWEEN :low AND :high"
+            values |= {":low": wire(low), ":high": wire(high)}
+        pages = self._clients.dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def commit(
+        self,
+        change: Change,
+        mode: ModeRecord,
+        history: HistoryRow | None,
+        journal: Sequence[JournalRow] = (),
+    ) -> None:
+        """Write all of a change or nothing; raises LostRace, or MemoryUnreadable if unsure."""
+        nonce = self._nonce()
+        record = replace(change.record, ver=change.record.ver + 1)
+        actions = [
+            self._put(slot_item(record, nonce), _version(change.record.ver), change.record.ver),
+            *self._proofs(change, record),
+            *self._pins(change, mode),
+        ]
+        if change.ended is not None:
+            actions.append(self._put(item(f"OP#{change.ended.id}", "END", encode(change.ended))))
+        if change.consumes is not None:
+            gone = key(CELL, f"REQ#{change.consumes}")
+            actions.append({"Delete": {"TableName": self._table, "Key": gone, "ConditionExpression": EXISTS}})
+        actions += [self._put(_journal_item(row)) for row in journal]
+        if history is not None:
+            actions.append(self._put(_history_item(history)))
+        self._write(record, nonce, actions)
+
+    def _proofs(self, change: Change, record: SlotRecord) -> Iterator[TransactWriteItemTypeDef]:
+        for one in change.evidence:
+            yield self._put(item(PROOF, f"FENCE#{one.instance}", encode(one)))
+        if change.grant is not None:
+            row = {"slot": record.slot, "epoch": record.epoch, "holder": change.grant}
+            yield self._put(item(PROOF, f"GRANT#{record.slot}#{record.epoch:08d}", row), FIRST)
+        for instance in change.proven:
+            fence = key(PROOF, f"FENCE#{instance}")
+            yield {"ConditionCheck": {"TableName": self._table, "Key": fence, "ConditionExpression": EXISTS}}
+
+    def _pins(self, change: Change, mode: ModeRecord) -> Iterator[TransactWriteItemTypeDef]:
+        if change.pins_mode:
+            condition = _version(mode.ver)
+            check: dict[str, Any] = {
+                "TableName": self._table,
+                "Key": key(CELL, "MODE"),
+                "ConditionExpression": condition,
+            }
+            if mode.ver:
+                check["ExpressionAttributeValues"] = {":ver": wire(mode.ver)}
+            yield {"ConditionCheck": check}  # type: ignore[typeddict-item]  # built in two parts
+        if change.brake is not None:
+            brake = replace(change.brake, ver=change.brake.ver + 1)
+            stored = item(CELL, "BRAKE", encode(brake), brake.schema, ver=brake.ver)
+            yield self._put(stored, _version(change.brake.ver), change.brake.ver)
+
+    def _put(self, stored: Item, condition: str = "", ver: int = 0) -> TransactWriteItemTypeDef:
+        put: dict[str, Any] = {"TableName": self._table, "Item": stored}
+        if condition:
+            put["ConditionExpression"] = condition
+            if ver:
+                put["ExpressionAttributeValues"] = {":ver": wire(ver)}
+        return {"Put": put}  # type: ignore[typeddict-item]  # built in two parts
+
+    def _write(self, record: SlotRecord, nonce: str, actions: list[TransactWriteItemTypeDef]) -> None:
+        token = hashlib.sha256(f"{record.slot}#{record.ver}#{nonce}".encode()).hexdigest()[:36]
+        what = f"saving {record.slot} version {record.ver}"
+        try:
+            with changing(what):
+                self._clients.dynamodb.transact_write_items(TransactItems=actions, ClientRequestToken=token)
+        except LostRace as lost:
+            if not (lost.may_be_ours and self._is_mine(record, nonce)):
+                raise
+        except ActionFailed as failed:
+            if failed.outcome_known or not self._is_mine(record, nonce):
+                raise MemoryUnreadable(str(failed)) from failed
+
+    def _is_mine(self, record: SlotRecord, nonce: str) -> bool:
+        """Return whether the stored version was written by this very call."""
+        with reading(f"reading back {record.slot}", MemoryUnreadable):
+            answer = self._clients.dynamodb.get_item(
+                TableName=self._table, Key=key(CELL, slot_sk(record.slot)), ConsistentRead=True
+            )
+        return bool(top(answer.get("Item", {}), "nonce") == nonce)
+
+    def note(self, row: JournalRow) -> None:
+        """Add the result of one effect to its operation's journal; raises MemoryUnreadable."""
+        try:
+            with changing(f"noting {row.action}"):
+                self._clients.dynamodb.put_item(TableName=self._table, Item=_journal_item(row))
+        except (ActionFailed, LostRace) as failed:
+            raise MemoryUnreadable(str(failed)) from failed
+
+    def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
+        """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
+        rows: list[HistoryRow] = []
+        with reading("reading the history", MemoryUnreadable):
+            for month in _months(since, until):
+                low, high = since.isoformat(), until.isoformat() + "~"
+                rows += [decode(HistoryRow, body(one)) for one in self._query(f"HISTORY#{month}", low, high)]
+        return rows
+
+
+def _version(ver: int) -> str:
+    return "ver = :ver" if ver else FIRST
+
+
+def _remembered(cell: Sequence[Item], hosts: Sequence[Item]) -> Remembered:
+    records: dict[SlotName, SlotRecord] = {}
+    newer: dict[SlotName, str] = {}
+    requests: list[Request] = []
+    mode, brake = ModeRecord(), Brake()
+    for stored in cell:
+        sk = str(top(stored, "sk"))
+        try:
+            if sk == "MODE":
+                mode = decode(ModeRecord, body(stored))
+            elif sk == "BRAKE":
+                brake = decode(Brake, body(stored))
+            elif sk.startswith("REQ#"):
+                requests.append(decode(Request, body(stored)))
+            elif sk.startswith("SLOT#"):
+                record = slot_record(stored)
+                records[record.slot] = record
+        except Undecodable as problem:
+            if not sk.startswith("SLOT#"):
+                raise MemoryUnreadable(f"item {sk} is not understood: {problem}") from problem
+            newer[SlotName(sk.removeprefix("SLOT#"))] = str(problem)
+    return Remembered(mode, brake, records, newer, _reports(hosts), tuple(requests))
+
+
+def _reports(hosts: Sequence[Item]) -> tuple[Report, ...]:
+    """A report that is not understood counts as silence: its host gives no sign we can read."""
+    found: list[Report] = []
+    for stored in hosts:
+        try:
+            found.append(report_of(stored))
+        except Undecodable:
+            continue
+    return tuple(found)
+
+
+def _journal_item(row: JournalRow) -> Item:
+    sk = f"J#{row.number:03d}#{row.sends:04d}{'#R' if row.outcome else ''}"
+    return item(f"OP#{row.operation}", sk, encode(row))
+
+
+def _history_item(row: HistoryRow) -> Item:
+    return item(f"HISTORY#{row.at:%Y-%m}", f"{row.at.isoformat()}#{row.slot}#{row.ver:08d}", encode(row))
+
+
+def _months(since: datetime, until: datetime) -> list[str]:
+    months, day = [], since.replace(day=1)
+    while (day.year, day.month) <= (until.year, until.month):
+        months.append(f"{day:%Y-%m}")
+        day = (day + timedelta(days=32)).replace(day=1)
+    return months
