@@ -1,0 +1,105 @@
+"""The command `picoha`. Exit codes: 0 fine, 1 refused or not as expected, 2 usage, 3 could not find out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from picoha.app.errors import MalformedEvent, SettingsInvalid, UnknownEvent
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Failover control for a MediationZone cell on AWS, and its desk."""
+
+
+@main.command()
+@click.argument("story", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--seed", default=0, show_default=True, help="Seed of everything that varies by chance.")
+def drill(story: Path, as_json: bool, seed: int) -> None:
+    """Play STORY.toml on the desk: the shipped code, a played AWS, virtual time."""
+    from picoha.adapters.desk.story import read_story
+    from picoha.entrypoints.drill import run
+
+    try:
+        report = run(read_story(story), seed)
+    except SettingsInvalid as problem:
+        _refuse(str(problem))
+    if as_json:
+        click.echo(json.dumps({"ok": report.ok, **asdict(report)}, indent=2))
+    else:
+        from picoha.entrypoints.render import drill_text
+
+        click.echo(drill_text(report, _width()))
+    sys.exit(0 if report.ok else 1)
+
+
+@main.command()
+@click.argument("event", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be decided; nothing is written or sent.")
+def invoke(event: Path, as_json: bool, dry_run: bool) -> None:
+    """Give EVENT.json to the handler, on the demo cell in which the event is true."""
+    from picoha.adapters.desk.story import Story
+    from picoha.entrypoints import invoke as run_event
+
+    story = Story(title=f"{event.name} on the demo cell", duration_s=300)
+    try:
+        plain = run_event.read_event(event)
+        if dry_run:
+            _show_plan(run_event.plan(plain, story), as_json)
+            return
+        report, reply, beats = run_event.run(plain, story)
+    except (SettingsInvalid, UnknownEvent, MalformedEvent) as problem:
+        _refuse(str(problem))
+    if as_json:
+        click.echo(json.dumps({"ok": report.ok, "reply": reply, **asdict(report)}, indent=2))
+    else:
+        from picoha.entrypoints.render import drill_text
+
+        happened = "; ".join(f"{one.slot}: {one.do}" for one in beats) or "nothing; the cell is well"
+        click.echo(f"The scene that makes the event true: {happened}.")
+        click.echo(f"The handler answered: {json.dumps(reply)}\n")
+        click.echo(drill_text(report, _width()))
+    sys.exit(0 if report.ok and reply.get("outcome") == "driven" else 1)
+
+
+def _show_plan(decisions: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"decisions": decisions}, indent=2))
+        return
+    for one in decisions:
+        click.echo(f"{one['slot']}  rule {one['rule']}  {one['answer']}: {one['sentence']}")
+        for action in one["actions"] if isinstance(one["actions"], list) else []:
+            click.echo(f"    would send {action}")
+    click.echo("dry run: nothing was changed")
+
+
+@main.command()
+def rules() -> None:
+    """Print the rule tables, as docs/rules.md has them."""
+    from picoha.entrypoints.render import rules_markdown
+
+    click.echo(rules_markdown())
+
+
+def _refuse(problem: str) -> NoReturn:
+    click.echo(f"picoha: {problem}; nothing was changed", err=True)
+    sys.exit(2)
+
+
+def _width() -> int:
+    return min(120, shutil.get_terminal_size((100, 24)).columns)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The start gate as a table: what the record, the disk and the picos mean for a host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from picoha.domain.model import InstanceId, SlotName
+from picoha.domain.record import Phase
+from picoha.host.gate import Stance, is_held, is_mine, stance
+from picoha.host.ports import Kept
+from unit.host.fakes import granted
+
+ME = Kept(SlotName("ec1"), InstanceId("i-1"), has_read=True)
+MINE, THEIRS = granted(epoch=3), granted(holder="i-2", epoch=3)
+NOBODYS = granted(holder=None, epoch=3, phase=Phase.VACANT)
+
+# (what is kept, do picos run) -> stance
+ROWS = {
+    "never read": (replace(ME, has_read=False), True, Stance.CLOSED),
+    "no record, nothing ever held": (replace(ME, is_missing=True), True, Stance.OPEN),
+    "no record, an epoch was held": (replace(ME, is_missing=True, highest_epoch=3), True, Stance.BEHIND),
+    "record vanished, nothing ever held": (replace(ME, is_missing=True, record=THEIRS), True, Stance.OPEN),
+    "not armed, mine": (replace(ME, record=replace(MINE, is_armed=False)), True, Stance.OPEN),
+    "not armed, theirs": (replace(ME, record=replace(THEIRS, is_armed=False)), True, Stance.OPEN),
+    "mine": (replace(ME, record=MINE), False, Stance.MINE),
+    "mine and active": (replace(ME, record=replace(MINE, phase=Phase.ACTIVE)), True, Stance.MINE),
+    "mine in failover": (replace(ME, record=replace(MINE, phase=Phase.IN_FAILOVER)), True, Stance.WITHHELD),
+    "older than my memory": (replace(ME, record=THEIRS, highest_epoch=4), True, Stance.BEHIND),
+    "mine but older than my memory": (replace(ME, record=MINE, highest_epoch=4), True, Stance.BEHIND),
+    "theirs, my picos run": (replace(ME, record=THEIRS), True, Stance.LOST),
+    "theirs, I held it": (replace(ME, record=THEIRS, may_run=True, highest_epoch=2), False, Stance.LOST),
+    "theirs, I am off": (replace(ME, record=THEIRS, highest_epoch=2), False, Stance.WAITING),
+    "nobody's, my picos run": (replace(ME, record=NOBODYS), True, Stance.LOST),
+    "never granted, my picos run": (replace(ME, record=replace(NOBODYS, epoch=0)), True, Stance.WAITING),
+}
+
+
+@pytest.mark.parametrize(("kept", "do_picos_run", "wanted"), ROWS.values(), ids=ROWS)
+def test_stance(kept: Kept, do_picos_run: bool, wanted: Stance) -> None:
+    found, reason = stance(kept, do_picos_run)
+    assert found is wanted
+    assert bool(reason) is (wanted in (Stance.CLOSED, Stance.BEHIND, Stance.WITHHELD, Stance.LOST))
+
+
+def test_grant_is_held_only_for_its_epoch_and_boot() -> None:
+    held = replace(ME, epoch=3, boot_id="boot-1")
+    assert is_held(held, MINE, "boot-1")
+    assert not is_held(held, MINE, "boot-2")
+    assert not is_held(held, granted(epoch=4), "boot-1")
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_record_grants_only_to_its_holder_while_granted_or_active(phase: Phase) -> None:
+    grants = phase in (Phase.GRANTED, Phase.ACTIVE)
+    assert is_mine(replace(MINE, phase=phase), ME) is grants
+    assert not is_mine(replace(THEIRS, phase=phase), ME)
