@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from picoha.app.errors import MemoryUnreadable, SensorFailed
 from picoha.app.ports import Reads
@@ -27,7 +26,7 @@ def one_by_one(reads: Reads) -> Mapping[str, object | Unknown]:
 
 
 class SideBySide:
-    """Run the reads on threads; one that takes longer than `deadline_s` seconds is Unknown."""
+    """Run the reads on threads; one without an answer `deadline_s` seconds after the start is Unknown."""
 
     def __init__(self, deadline_s: float = 10.0) -> None:
         self._deadline_s = deadline_s
@@ -35,10 +34,6 @@ class SideBySide:
 
     def __call__(self, reads: Reads) -> Mapping[str, object | Unknown]:
         running = {name: self._pool.submit(attempt, read) for name, read in reads.items()}
-        answers: dict[str, object | Unknown] = {}
-        for name, future in running.items():
-            try:
-                answers[name] = future.result(timeout=self._deadline_s)
-            except TooLate:
-                answers[name] = Unknown(f"no answer within {self._deadline_s:g} s")
-        return answers
+        wait(running.values(), timeout=self._deadline_s)
+        late = Unknown(f"no answer within {self._deadline_s:g} s")
+        return {name: future.result() if future.done() else late for name, future in running.items()}

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from picoha.app.ports import DeclaredSlot, HostStatus, Ports, Remembered
 from picoha.domain.case import Observation, SlotSight
-from picoha.domain.model import Address, Dependency, Host, InstanceId, Sample, ScalingGroup, SlotName, Unknown
+from picoha.domain.model import (
+    Address,
+    Dependency,
+    Host,
+    InstanceId,
+    Report,
+    Sample,
+    ScalingGroup,
+    SlotName,
+    Unknown,
+)
+from picoha.domain.policy import Policy
 
 T = TypeVar("T")
 
@@ -17,8 +29,11 @@ TESTED_BY_HOSTS = frozenset({"tcp", "mount"})
 JUDGED_BY_ORDER = frozenset({"slot"})
 
 
-def observe(ports: Ports) -> Observation:
-    """Return what can be seen of the cell now; a read that failed is Unknown, never missing."""
+def observe(ports: Ports, fresh_within: timedelta = Policy.fresh_within) -> Observation:
+    """Return what can be seen of the cell now; a read that failed is Unknown, never missing.
+
+    What hosts tested counts for `fresh_within`: the last report of a dead host stays in the table.
+    """
     first = ports.gather(
         {
             "memory": ports.memory.load,
@@ -32,17 +47,18 @@ def observe(ports: Ports) -> Observation:
     groups: Sequence[DeclaredSlot] | Unknown = first["groups"]  # type: ignore[assignment]  # the port's type
     hosts: Sequence[Host] | Unknown = first["hosts"]  # type: ignore[assignment]  # the port's type
     names = _names(groups, remembered)
-    second = ports.gather(_second_round(ports, names, groups, hosts, remembered))
-    samples = second["samples"]
+    gathered = ports.gather(_second_round(ports, names, groups, hosts, remembered))
+    now = ports.clock.now()
+    second = {**_tested(remembered.reports, now - fresh_within), **gathered}
     sights = tuple(_sight(name, groups, hosts, first["addresses"], remembered, second) for name in names)
     return Observation(
-        now=ports.clock.now(),
+        now=now,
         cell=ports.cell,
         slots=sights,
         mode=remembered.mode,
         brake=remembered.brake,
         memory=memory if isinstance(memory, Unknown) else None,
-        tick=_of(samples, "*"),
+        tick=_of(second["samples"], "*"),
     )
 
 
@@ -111,7 +127,7 @@ def _sight(
         reports={one.instance: one for one in remembered.reports if one.slot == name},
         metric=_of(second["samples"], name),
         departed=departed if isinstance(departed, frozenset) else frozenset(),
-        dependencies=_dependencies(declared, remembered, second),
+        dependencies=_dependencies(declared, second),
         requests=tuple(one for one in remembered.requests if one.slot == name),
     )
 
@@ -147,21 +163,21 @@ def _of(samples: object, name: str) -> Sample | Unknown | None:
     return found if isinstance(found, Sample) else None
 
 
-def _dependencies(
-    declared: DeclaredSlot | None, remembered: Remembered, second: Mapping[str, object]
-) -> dict[str, bool | Unknown]:
-    """Dependencies that AWS answers for; those that hosts test are down when no fresh host passes."""
-    if declared is None or declared.spec is None:
-        return {}
+def _tested(reports: Sequence[Report], since: datetime) -> dict[str, bool]:
+    """What hosts tested lately: up when any of them passes (one host without it is its own trouble)."""
+    tested: dict[str, bool] = {}
+    for report in reports:
+        for name, passes in report.tests.items() if report.at >= since else ():
+            tested[name] = tested.get(name, False) or passes
+    return tested
+
+
+def _dependencies(declared: DeclaredSlot | None, second: Mapping[str, object]) -> dict[str, bool | Unknown]:
+    """Dependencies as AWS or hosts answered for them; one that no host tested lately is not judged."""
     answers: dict[str, bool | Unknown] = {}
-    for one in declared.spec.depends_on:
-        if one.scheme in TESTED_BY_HOSTS:
-            tests = [
-                bool(report.tests[str(one)]) for report in remembered.reports if str(one) in report.tests
-            ]
-            if tests:
-                answers[str(one)] = any(tests)
-        elif one.scheme not in JUDGED_BY_ORDER:
+    for one in declared.spec.depends_on if declared and declared.spec else ():
+        is_untested = one.scheme in TESTED_BY_HOSTS and str(one) not in second
+        if one.scheme not in JUDGED_BY_ORDER and not is_untested:
             answer = second.get(str(one))
             answers[str(one)] = answer if isinstance(answer, bool | Unknown) else Unknown("was not read")
     return answers

@@ -38,7 +38,7 @@ class Line:
 
 def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
     """Run one pass over every slot of the cell, the Platform first; return what was decided."""
-    seen = observe(ports)
+    seen = observe(ports, policy.fresh_within)
     lines: list[Line] = []
     for sight in _in_order(seen, policy):
         line = _enact(ports, seen, sight.name, decide_slot(seen, sight.name, policy))

@@ -102,7 +102,7 @@ def adopt(case: Case) -> Decision:
         holder=host.instance,
         phase=Phase.ACTIVE,
         unfenced=(host.instance,),
-        active_since=case.now,
+        active_since=None,
         would_have="",
     )
     change = Change(record=adopted, grant=host.instance, event="adopted")
@@ -128,7 +128,8 @@ def grant_first(case: Case) -> Decision:
 def two_live(case: Case) -> bool:
     """A second host lives beside the active holder; a warm or going host does not count."""
     others = [host for host in _contenders(case) if host.instance != case.record.holder]
-    return is_active(case.record) and any(host.state not in GOING_OR_GONE for host in others)
+    has_holder = is_active(case.record) and not case.holder_is_proven_off
+    return has_holder and any(host.state not in GOING_OR_GONE for host in others)
 
 
 def page_two(case: Case) -> Decision:
@@ -159,10 +160,6 @@ def mend_address(case: Case) -> Decision:
     return Decision(Answer.SEND, sentence, actions=(action,), change=change)
 
 
-def is_vacant(case: Case) -> bool:
-    return case.record.phase is Phase.VACANT
-
-
 def always(_case: Case) -> bool:
     return True
 
@@ -186,7 +183,7 @@ RULES: tuple[Rule, ...] = (
 UPKEEP: tuple[Rule, ...] = (
     Rule(521, "a second host lives", two_live, page_two),
     Rule(523, "the address left the holder", address_is_missing, mend_address),
-    Rule(531, "nobody holds the slot", is_vacant, lambda case: wait("nobody holds the slot yet", None)),
+    Rule(531, "nobody holds the slot", is_ownerless, lambda case: wait("nobody holds the slot yet", None)),
     Rule(999, "nothing to do", always, steady),
 )
 """Asked last, while the holder is well."""

@@ -13,7 +13,9 @@ from picoha.domain.signals import Life
 
 
 def _life(case: Case, *lives: Life) -> bool:
-    return is_active(case.record) and signals.judge(case).life in lives
+    """True for a holder so judged; one proven off behind an open gate is custody's, not ours."""
+    is_left = case.holder_is_proven_off and not case.record.is_armed
+    return is_active(case.record) and not is_left and signals.judge(case).life in lives
 
 
 def _why(case: Case) -> str:

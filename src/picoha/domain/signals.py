@@ -66,13 +66,12 @@ def judge(case: Case) -> Verdict:
 def heard_at(case: Case) -> datetime:
     """When the holder last gave any sign: a report or a datapoint, whichever is newer."""
     report = case.report(case.record.holder)
-    since = case.record.active_since or case.record.ended_at or case.now
-    signs = [since]
+    signs = [case.record.active_since] if case.record.active_since else []
     if report:
         signs.append(report.at)
     if isinstance(case.sight.metric, Sample):
         signs.append(case.sight.metric.at)
-    return max(signs)
+    return max(signs, default=case.now)
 
 
 def _leaving(case: Case, report: Report | None) -> Verdict | None:

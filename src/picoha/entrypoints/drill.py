@@ -10,7 +10,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from picoha import bootstrap
 from picoha.adapters.aws.items import body, top
@@ -62,6 +63,14 @@ class DrillReport:
         return not self.problems and not self.violations
 
 
+class Silent(AmazonCloudWatchEMFProvider):
+    """Metrics that nobody collects: on the desk, standard output belongs to the report."""
+
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
+        """Forget what was counted in this invocation."""
+        self.clear_metrics()
+
+
 class Invocation:
     """A played Lambda context: what the handler and the logger ask of it."""
 
@@ -94,7 +103,9 @@ class Desk:
         self.ports: Ports = bootstrap.reconciler(
             self.settings, self.world.controller, DeskClock(self.world.kernel), one_by_one
         )
-        self.handler: Handler = build(self.settings, self.ports, _quiet())
+        self.handler: Handler = build(
+            self.settings, self.ports, _quiet(), Metrics(provider=Silent(namespace="picoha"))
+        )
         self.stage = Stage(story, self.world)
         self.invocations = 0
         self.replies: list[dict[str, Any]] = []
@@ -257,7 +268,6 @@ def _quiet() -> Logger:
     """Return the handler's logger, silent unless PICOHA_DESK_LOG names a level; it writes to stderr."""
     import sys
 
-    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     level = os.environ.get("PICOHA_DESK_LOG", "CRITICAL")
     logging.getLogger("picoha").setLevel(level)
     return Logger(service="picoha-desk", level=level, stream=sys.stderr)

@@ -17,9 +17,8 @@ from picoha.settings import Settings
 Handler = Callable[[Any, LambdaContext], Reply]
 
 
-def build(settings: Settings, ports: Ports, log: Logger) -> Handler:
+def build(settings: Settings, ports: Ports, log: Logger, metrics: Metrics) -> Handler:
     """Return the handler: it looks at the whole cell, whatever rang, and says what was seen and done."""
-    metrics = Metrics(namespace="picoha")
     metrics.set_default_dimensions(Cell=settings.cell)
     wiring = Wiring(
         drive=lambda cause, budget_s: drive(ports, settings.policy, budget_s).to_reply(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import utils
 
 from picoha import bootstrap
@@ -15,4 +15,4 @@ SETTINGS = Settings.load(os.environ)
 LOG = Logger(service="picoha", cell=SETTINGS.cell)
 utils.copy_config_to_registered_loggers(source_logger=LOG, include={"picoha"})
 
-handler = build(SETTINGS, bootstrap.reconciler(SETTINGS), LOG)
+handler = build(SETTINGS, bootstrap.reconciler(SETTINGS), LOG, Metrics(namespace="picoha"))

@@ -60,7 +60,7 @@ class Agent:
 
     def _follow(self) -> None:
         known = self._known
-        stand, reason = stance(known.kept, known.do_picos_run)
+        stand, reason = stance(known.kept, known.are_picos_up)
         known.problem = reason or known.doubt
         if stand is Stance.LOST and not self._is_stopping():
             self._give_up()
@@ -178,7 +178,7 @@ class Agent:
 
     def _go_on(self, work: Work, stand: Stance) -> None:
         known = self._known
-        may_start = stand is Stance.MINE or (stand is Stance.OPEN and work.order is not None)
+        may_start = self._may_start(stand, work.order)
         is_over = work.advance(known.is_fresh and may_start)
         if is_over or work.is_running or may_start or not known.is_fresh:
             self._show_or_end(work, is_over)
@@ -187,6 +187,13 @@ class Agent:
         if work.order:
             self._close(work.order, f"given up: {known.problem or f'the gate is {stand}'}")
         self._stand(stand)
+
+    def _may_start(self, stand: Stance, order: Order | None) -> bool:
+        """Whether picos may start under the grant that was taken; behind an open gate only by order."""
+        record, kept = self._known.record, self._known.kept
+        if record is None or not is_mine(record, kept) or not is_held(kept, record, self._me.boot_id):
+            return False
+        return stand is Stance.MINE or (stand is Stance.OPEN and order is not None)
 
     def _show_or_end(self, work: Work, is_over: bool) -> None:
         known = self._known
@@ -258,12 +265,11 @@ class Agent:
         """The order to obey now: already stored and reported as seen."""
         known = self._known
         order = self._asked()
-        if order is None or known.record is None or stand is Stance.BEHIND:
+        if order is None or stand is Stance.BEHIND:
             return None
         if not known.keep(order_seen=order.id) or order.id != self._reported_order:
             return None
-        is_ours = stand in (Stance.MINE, Stance.OPEN) and is_held(known.kept, known.record, self._me.boot_id)
-        return order if is_ours or order.verb is OrderVerb.DRAIN else None
+        return order if order.verb is OrderVerb.DRAIN or self._may_start(stand, order) else None
 
     def _obey(self, order: Order, stand: Stance) -> None:
         known, assignment = self._known, self._known.assignment

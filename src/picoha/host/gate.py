@@ -23,7 +23,7 @@ class Stance(StrEnum):
     WAITING = "waiting"
 
 
-def stance(kept: Kept, do_picos_run: bool) -> tuple[Stance, str]:
+def stance(kept: Kept, are_picos_up: bool) -> tuple[Stance, str]:
     """Return the stance and, where it is not plain, the reason in one sentence."""
     record = kept.record
     if not kept.has_read:
@@ -40,7 +40,7 @@ def stance(kept: Kept, do_picos_run: bool) -> tuple[Stance, str]:
         return Stance.OPEN, ""
     if record.holder == kept.instance:
         return _as_holder(record)
-    if record.epoch > 0 and (do_picos_run or kept.may_run):
+    if record.epoch > 0 and (are_picos_up or kept.may_run):
         return Stance.LOST, f"the slot is {_owner(record)}"
     return Stance.WAITING, ""
 

@@ -87,7 +87,7 @@ class Knowledge:
         return health_of(self.picos)
 
     @property
-    def do_picos_run(self) -> bool:
+    def are_picos_up(self) -> bool:
         """True if any pico gave a good answer at the last look."""
         return any(one.health.is_good for one in self.picos.values())
 
@@ -152,7 +152,7 @@ class Knowledge:
 
     def _is_expected(self) -> bool:
         record = self.record
-        is_idle = self.phase in (AgentPhase.WAITING, AgentPhase.OFFLINE) and not self.do_picos_run
+        is_idle = self.phase in (AgentPhase.WAITING, AgentPhase.OFFLINE) and not self.are_picos_up
         return not is_idle or (record is not None and record.holder == self.identity.instance)
 
     def count_anew(self) -> None:

@@ -97,9 +97,7 @@ def test_name_that_does_not_resolve_is_a_problem_of_its_own() -> None:
 def test_h18_changed_platform_hostname_is_rejected() -> None:
     assert static_problem("mz-platform", "MZ-Platform") == ""
     problem = static_problem("mz-platform", "mz-platform2")
-    assert problem == (
-        "the host name must be static: mz-platform is registered, mz-platform2 was given"
-    )
+    assert problem == ("the host name must be static: mz-platform is registered, mz-platform2 was given")
 
 
 @pytest.mark.parametrize("unknown", [None, ""])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,6 @@ from picoha.host.ports import (
     JobResult,
     Kept,
     NoRecord,
-    NotUnderstood,
     Ports,
     Properties,
     Refused,
@@ -35,9 +34,7 @@ EC2 = Pico("ec2", 7102, PicoType.EC)
 PLATFORM = Pico("platform", 7100, PicoType.PLATFORM)
 
 EC_ASSIGNMENT = Assignment(Kind.EXECUTION, "ec1host", "ec1", (EC1,), "mz-platform", EIP)
-PLATFORM_ASSIGNMENT = Assignment(
-    Kind.PLATFORM, "mz-platform", "platform1", (PLATFORM,), "mz-platform", EIP
-)
+PLATFORM_ASSIGNMENT = Assignment(Kind.PLATFORM, "mz-platform", "platform1", (PLATFORM,), "mz-platform", EIP)
 
 
 @dataclass
@@ -69,11 +66,12 @@ class Table:
         self.answer = replace(self.record, ver=self.record.ver + 1, **changes)  # type: ignore[arg-type]  # names are the test's
         return self.answer
 
-    def order(self, verb: OrderVerb, name: str = "o-1", **changes: object) -> None:
+    def order(self, verb: OrderVerb, name: str = "o-1") -> Order:
         record = self.record
         assert record.holder is not None
         made = Order(name, verb, record.holder, record.epoch, START)
-        self.write(order=replace(made, **changes))  # type: ignore[arg-type]  # names are the test's
+        self.write(order=made)
+        return made
 
 
 @dataclass
@@ -154,6 +152,7 @@ class FakeScripts:
     jobs: list[FakeJob] = field(default_factory=list)
     settings: list[Mapping[str, str]] = field(default_factory=list)
     looks: int = 0
+    watch: Callable[[Verb, Pico | None], None] = lambda verb, pico: None
 
     def monitor_all(self, picos: Sequence[Pico]) -> Mapping[str, int | None]:
         self.looks += 1
@@ -162,6 +161,7 @@ class FakeScripts:
     def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
         if verb in self.missing:
             return None
+        self.watch(verb, pico)
         self.ran.append(f"{verb} {pico.name}" if pico else str(verb))
         self.settings.append(setting)
         queue = self.results.get(verb, [])
@@ -264,8 +264,6 @@ class FakeHost:
         slot: str = "ec1",
         private_ip: str = "10.0.3.11",
         picos: Sequence[Pico] = (EC1,),
-        properties: Properties | None = None,
-        checks: Checks | None = None,
     ) -> None:
         self.clock = clock
         self.cloud = HostCloud(table, InstanceId(instance))
@@ -282,11 +280,21 @@ class FakeHost:
             self.resolver,
             self.network,
             self.disk,
-            checks,
-            properties,
         )
         self.me = Identity("demo", SlotName(slot), InstanceId(instance), "boot-1", "eu-west-1a", private_ip)
         self.agent = Agent(self.me, self.ports, Settings())
+
+    def with_checks(self, checks: Checks) -> FakeHost:
+        """Give the host an answer to what only it can tell."""
+        self.ports = replace(self.ports, checks=checks)
+        self.restart_agent()
+        return self
+
+    def with_properties(self, properties: Properties) -> FakeHost:
+        """Give the host a product whose own values can be read."""
+        self.ports = replace(self.ports, properties=properties)
+        self.restart_agent()
+        return self
 
     def boot(self, boot_id: str) -> None:
         """Reboot: picos and scripts are gone, disk and files stay."""

@@ -69,7 +69,8 @@ def test_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 def test_disk_gives_back_what_was_saved(tmp_path: Path) -> None:
     disk = JsonDisk(tmp_path / "state.json")
-    kept = Kept(SlotName("ec1"), InstanceId("i-1"), 3, "boot-1", 4, True, False, granted(), hostnames=("a", "b"))
+    me = SlotName("ec1"), InstanceId("i-1")
+    kept = Kept(*me, 3, "boot-1", 4, has_read=True, record=granted(), hostnames=("a", "b"))
     disk.save(kept)
     assert disk.load() == kept
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600

@@ -37,9 +37,9 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize(("kept", "do_picos_run", "wanted"), ROWS.values(), ids=ROWS)
-def test_stance(kept: Kept, do_picos_run: bool, wanted: Stance) -> None:
-    found, reason = stance(kept, do_picos_run)
+@pytest.mark.parametrize(("kept", "are_picos_up", "wanted"), ROWS.values(), ids=ROWS)
+def test_stance(kept: Kept, are_picos_up: bool, wanted: Stance) -> None:
+    found, reason = stance(kept, are_picos_up)
     assert found is wanted
     assert bool(reason) is (wanted in (Stance.CLOSED, Stance.BEHIND, Stance.WITHHELD, Stance.LOST))
 

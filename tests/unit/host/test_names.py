@@ -115,11 +115,9 @@ def test_any_file_ends_with_one_effective_line_per_name_and_is_then_stable(text:
 # On a host.
 
 
-def platform(private_ip: str, instance: str = "i-1", **kinds: object) -> FakeHost:
+def platform(private_ip: str, instance: str = "i-1") -> FakeHost:
     record = granted(holder=instance, assignment=PLATFORM_ASSIGNMENT)
-    return FakeHost(
-        Table(record), Time(), instance, "platform1", private_ip, (PLATFORM,), **kinds  # type: ignore[arg-type]  # passed on
-    )
+    return FakeHost(Table(record), Time(), instance, "platform1", private_ip, (PLATFORM,))
 
 
 def test_h13_new_platform_host_resolves_its_unchanged_name_to_its_own_address() -> None:
@@ -218,7 +216,7 @@ WRONG: dict[str, tuple[Mapping[str, str] | Unreadable, str]] = {
 def test_product_that_says_something_else_starts_nothing(
     says: Mapping[str, str] | Unreadable, problem: str
 ) -> None:
-    host = FakeHost(Table(granted()), Time(), properties=lambda: says)
+    host = FakeHost(Table(granted()), Time()).with_properties(lambda: says)
     report = host.cycles(3)
     assert report.phase is AgentPhase.NAMES_WRONG
     assert problem in report.problem
@@ -226,7 +224,7 @@ def test_product_that_says_something_else_starts_nothing(
 
 
 def test_product_that_says_what_was_assigned_starts() -> None:
-    host = FakeHost(Table(granted()), Time(), properties=lambda: SAYS)
+    host = FakeHost(Table(granted()), Time()).with_properties(lambda: SAYS)
     report = host.cycles(3)
     assert report.phase is AgentPhase.RUNNING
     assert report.names is not None and report.names.problem == ""

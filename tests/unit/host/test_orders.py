@@ -80,7 +80,8 @@ def test_failed_samples_stand_still_during_a_restart_and_count_anew_after_it() -
 )
 def test_order_for_somebody_else_is_not_even_seen(wrong: dict[str, object]) -> None:
     host = started()
-    host.cloud.table.order(OrderVerb.RESTART, **wrong)
+    made = host.cloud.table.order(OrderVerb.RESTART)
+    host.cloud.table.write(order=replace(made, **wrong))  # type: ignore[arg-type]  # names are above
     assert host.cycles(4).order_seen is None
     assert host.scripts.ran == ["online ec1"]
 
@@ -158,8 +159,10 @@ def test_drain_is_obeyed_while_the_slot_is_in_switchover() -> None:
     assert host.scripts.ran[1:] == ["offline ec1", "clean ec1"]
 
 
-def test_restart_is_not_obeyed_while_the_slot_is_in_failover() -> None:
+@pytest.mark.parametrize("is_armed", [True, False])
+def test_restart_is_not_obeyed_while_the_slot_is_in_failover(is_armed: bool) -> None:
     host = started()
+    host.cloud.table.write(is_armed=is_armed)
     host.cloud.table.order(OrderVerb.RESTART)
     host.cloud.table.write(phase=Phase.IN_FAILOVER)
     assert host.cycles(5).order_done is None

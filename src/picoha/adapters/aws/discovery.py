@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,11 +25,15 @@ from picoha.domain.model import (
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
+LOG = logging.getLogger("picoha")
+
 PREFIX = "picoha:"
 CELL_TAG, SLOT_TAG = "picoha:cell", "picoha:slot"
 SLOT_RULE = re.compile(r"[a-z][a-z0-9]{0,23}")
 HOSTNAME_RULE = r"^[a-z0-9][a-z0-9-]{0,62}(\.[a-z0-9][a-z0-9-]{0,62})*$"
-PICO_RULE = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,62}):(?P<port>\d{1,5})(:(?P<type>platform|ec|sc|ui))?")
+PICO_RULE = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9-]{0,62}):(?P<port>[0-9]{1,5})(:(?P<type>platform|ec|sc|ui))?"
+)
 DEPENDENCY_RULE = re.compile(r"(rds|rds-cluster|efs|alarm|tcp|mount|slot):\S+")
 
 
@@ -67,7 +72,7 @@ def _words(value: object) -> list[str]:
 class SlotTags(BaseModel):
     """The tags of a slot's group, validated; unknown `picoha:` tags are refused as likely typos."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
     cell: str
     slot: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,23}$")]
@@ -75,7 +80,7 @@ class SlotTags(BaseModel):
     hostname: Annotated[str, Field(pattern=HOSTNAME_RULE, max_length=253)]
     picos: Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
     container: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
-    depends_on: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    depends_on: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field((), alias="depends-on")
     fenceable: Literal["true", "false"] = "false"
 
     @field_validator("picos")
@@ -110,13 +115,15 @@ class SlotTags(BaseModel):
 def declared(group: AutoScalingGroupTypeDef, warm: tuple[Member, ...] = ()) -> DeclaredSlot | None:
     """Return the slot that a described group declares, with its problem if a tag is wrong.
 
-    None for a group whose picoha:slot is no slot name at all: it cannot be told whose it is.
+    None, with a warning, for a group whose picoha:slot is no slot name: it cannot be told whose it is.
     """
     tags = {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", []) if "Key" in tag}
     slot = tags.get(SLOT_TAG, "")
-    if not SLOT_RULE.fullmatch(slot):
-        return None
     found = _group(group, warm)
+    if not SLOT_RULE.fullmatch(slot):
+        rule = "a slot is named by 1 to 24 of a-z and 0-9, a letter first"
+        LOG.warning("group %s: tag %s is %r: %s; the group is left alone", found.name, SLOT_TAG, slot, rule)
+        return None
     try:
         spec = _parse(tags)
     except ValidationError as problem:
@@ -128,10 +135,8 @@ def declared(group: AutoScalingGroupTypeDef, warm: tuple[Member, ...] = ()) -> D
 
 
 def _parse(tags: Mapping[str, str]) -> SlotSpec:
-    ours = {
-        key[len(PREFIX) :].replace("-", "_"): value for key, value in tags.items() if key.startswith(PREFIX)
-    }
-    return SlotTags.model_validate(ours).spec()
+    ours = {key.removeprefix(PREFIX): value for key, value in tags.items() if key.startswith(PREFIX)}
+    return SlotTags.model_validate(ours, by_alias=True, by_name=False).spec()
 
 
 def _unlike_kind(spec: SlotSpec) -> str:
@@ -145,7 +150,7 @@ def _unlike_kind(spec: SlotSpec) -> str:
 def _sentence(group: str, problem: ValidationError) -> str:
     parts = []
     for error in problem.errors(include_url=False):
-        tag = str(error["loc"][0]).replace("_", "-") if error["loc"] else "?"
+        tag = error["loc"][0] if error["loc"] else "?"
         given = "" if error["type"] == "missing" else f" is {error['input']!r:.60}:"
         parts.append(f"tag picoha:{tag}{given} {error['msg']}")
     return f"group {group}: {'; '.join(parts)}"

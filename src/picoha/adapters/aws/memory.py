@@ -181,10 +181,14 @@ class AwsMemory:
     def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
         """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
         rows: list[HistoryRow] = []
-        with reading("reading the history", MemoryUnreadable):
-            for month in _months(since, until):
-                low, high = since.isoformat(), until.isoformat() + "~"
-                rows += [decode(HistoryRow, body(one)) for one in self._query(f"HISTORY#{month}", low, high)]
+        low, high = since.isoformat(), until.isoformat() + "~"
+        try:
+            with reading("reading the history", MemoryUnreadable):
+                for month in _months(since, until):
+                    stored = self._query(f"HISTORY#{month}", low, high)
+                    rows += [decode(HistoryRow, body(one)) for one in stored]
+        except Undecodable as problem:
+            raise MemoryUnreadable(f"reading the history: {problem}") from problem
         return rows
 
 

@@ -10,7 +10,7 @@ from picoha.domain.record import Notice
 
 GRANTS: dict[str, frozenset[str]] = {
     "Notify": frozenset({"sns:Publish"}),
-    "Beat": frozenset({"cloudwatch:PutMetricData"}),
+    "PublishTick": frozenset({"cloudwatch:PutMetricData"}),
 }
 
 

@@ -35,21 +35,23 @@ RDS_UP = frozenset({"available", "backing-up", "modifying", "storage-optimizatio
 """Database statuses that serve (design.md 6); every `configuring-...` does as well."""
 
 GRANTS: dict[str, frozenset[str]] = {
-    "Look": frozenset(
+    "ReadHosts": frozenset({"ec2:DescribeAddresses", "ec2:DescribeInstances", "ec2:DescribeInstanceStatus"}),
+    "ReadGroups": frozenset(
         {
             "autoscaling:DescribeAutoScalingGroups",
-            "autoscaling:DescribeWarmPool",
             "autoscaling:DescribeScalingActivities",
-            "ec2:DescribeAddresses",
-            "ec2:DescribeInstances",
-            "ec2:DescribeInstanceStatus",
-            "cloudwatch:GetMetricData",
-            "cloudwatch:DescribeAlarms",
-            "rds:DescribeDBInstances",
-            "rds:DescribeDBClusters",
-            "elasticfilesystem:DescribeFileSystems",
+            "autoscaling:DescribeWarmPool",
         }
-    )
+    ),
+    "ReadMetrics": frozenset({"cloudwatch:GetMetricData"}),
+    "ReadDependencies": frozenset(
+        {
+            "cloudwatch:DescribeAlarms",
+            "elasticfilesystem:DescribeFileSystems",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBInstances",
+        }
+    ),
 }
 
 
@@ -134,8 +136,10 @@ class AwsSensors:
                     ScanBy="TimestampDescending",
                 )
             for result in answer["MetricDataResults"]:
+                name = names[int(result["Id"][1:])]
+                if result["StatusCode"] != "Complete":  # not read is Unknown, never silence (safety S11)
+                    raise SensorFailed(f"reading the newest sample of {name}: {result['StatusCode']}")
                 if result["Timestamps"]:
-                    name = names[int(result["Id"][1:])]
                     found[name] = Sample(result["Timestamps"][0], result["Values"][0])
         return found
 

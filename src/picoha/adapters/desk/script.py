@@ -41,6 +41,10 @@ def tags_of(cell: str, slot: Slot) -> dict[str, str]:
     return tags | ({"picoha:depends-on": slot.depends_on} if slot.depends_on else {})
 
 
+def _nobody(_event: object) -> None:
+    """Hear a doorbell before picoha is deployed."""
+
+
 class Stage:
     """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text)."""
 
@@ -54,30 +58,33 @@ class Stage:
     # -- before second 0
 
     def prepare(self) -> None:
-        """Build the cell and let it settle; second 0 comes after that."""
+        """Build the cell and let it settle; second 0 comes after that.
+
+        An unmanaged cell runs without launch hook, and nothing rings before second 0.
+        """
         story, world = self.story, self.world
         for name, status in story.dependencies.items():
             self._depend(name, status)
-        world.owners_start = story.cell.start == "unmanaged" or story.cell.mode == "observe"
+        is_managed = story.cell.start != "unmanaged"
+        world.owners_start = not is_managed or story.cell.mode == "observe"
         self._set_mode(ModeRecord(mode=Mode(story.cell.mode)))
-        if story.cell.start == "empty":
-            self._alarms()
-        is_managed = story.cell.start == "running"
+        ring, world.ring = world.ring, world.ring if is_managed else _nobody
         for slot in story.slot:
-            self._add(slot, is_hooked=is_managed or story.cell.mode == "enforce")
-        if story.cell.start == "empty":
-            world.kernel.every(60.0, world.tick, first_s=5.0)
-            return
+            self._add(slot, is_hooked=is_managed)
         if is_managed:
             world.kernel.every(60.0, world.tick, first_s=5.0)
+        if story.cell.start == "empty":
+            self._alarms()
+            return
         world.kernel.run_for(SETTLE_S)
         self._alarms()
         world.kernel.run_for(60.0)
         if is_managed:
             self._must_be_settled()
-        self._zero()
-        if not is_managed:
+        else:
             world.kernel.every(60.0, world.tick, first_s=5.0)
+        world.ring = ring
+        self._zero()
 
     def _must_be_settled(self) -> None:
         active = {name for name, one in self.world.records().items() if one.phase is Phase.ACTIVE}
@@ -91,7 +98,8 @@ class Stage:
         world.gate.calls.clear()
         world.alarm_states.clear()
         world.topics.published.clear()
-        self.first_holders = {slot: record.holder or "" for slot, record in world.records().items()}
+        self.first_holders = {host.slot: host.instance.id for host in world.hosts.values() if host.is_up}
+        self.first_holders |= {slot: one.holder for slot, one in world.records().items() if one.holder}
 
     def _add(self, slot: Slot, is_hooked: bool) -> None:
         world, cell = self.world, self.story.cell.name

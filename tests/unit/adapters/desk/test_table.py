@@ -78,8 +78,9 @@ def _outcome(answer: Any) -> str:
 
 
 def _pages(client: DynamoDBClient, request: Json) -> Any:
+    """Return all pages that have items: only the desk, as the service, adds an empty one after a full one."""
     pages = []
-    while True:
+    for _ in range(20):
         try:
             page = client.query(**request)
         except ClientError as error:
@@ -88,6 +89,7 @@ def _pages(client: DynamoDBClient, request: Json) -> Any:
         if "LastEvaluatedKey" not in page:
             return [page for page in pages if page[0]]
         request = {**request, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+    raise AssertionError("the pages have no end")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def _compare(sides: Sides, requests: list[tuple[str, Json]]) -> None:
         assert desk == moto
 
 
-@settings(quick, max_examples=180, derandomize=True)
+@settings(quick, max_examples=120, derandomize=True)
 @given(requests=steps)
 def test_same_answers_and_same_items_as_moto(clients: Any, requests: list[tuple[str, Json]]) -> None:
     _compare(Sides(*clients), requests)

@@ -1,0 +1,41 @@
+"""Every story of stories/ plays on the desk, with the shipped code, and ends as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from picoha.adapters.desk.story import read_story
+from picoha.entrypoints.drill import run
+
+STORIES = sorted((Path(__file__).parents[2] / "stories").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_story_ends_as_it_says(path: Path) -> None:
+    report = run(read_story(path))
+    assert report.violations == []
+    assert report.problems == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", ["platform-host-lost", "ec-host-lost", "first-boot"])
+def test_story_ends_the_same_whatever_the_seed(name: str, seed: int) -> None:
+    path = next(one for one in STORIES if one.stem == name)
+    report = run(read_story(path), seed)
+    assert (report.violations, report.problems) == ([], [])
+
+
+def test_a_run_repeats_itself_to_the_letter() -> None:
+    path = next(one for one in STORIES if one.stem == "platform-host-lost")
+    first, second = run(read_story(path), 7), run(read_story(path), 7)
+    assert first == second
+
+
+def test_a_story_that_ends_otherwise_is_not_ok() -> None:
+    story = read_story(next(one for one in STORIES if one.stem == "platform-host-lost"))
+    wrong = story.model_copy(update={"at": ()})
+    report = run(wrong)
+    assert not report.ok
+    assert any("platform1: admitted" in problem for problem in report.problems)
