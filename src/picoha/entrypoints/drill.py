@@ -17,7 +17,8 @@ from picoha import bootstrap
 from picoha.adapters.aws.items import body, top
 from picoha.adapters.desk.hosts import DeskClock, HostTimes
 from picoha.adapters.desk.instances import Timings
-from picoha.adapters.desk.script import Stage
+from picoha.adapters.desk.script import schedule
+from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import End, SlotEnd, Story
 from picoha.adapters.desk.world import World
 from picoha.app.errors import SettingsInvalid
@@ -126,7 +127,7 @@ def run(story: Story, seed: int = 0) -> DrillReport:
     desk = Desk(story, seed)
     try:
         desk.stage.prepare()
-        desk.stage.schedule()
+        schedule(desk.stage)
         desk.world.kernel.run_for(story.duration_s)
         return report(desk, seed)
     finally:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from picoha.adapters.desk.script import schedule
 from picoha.adapters.desk.story import Beat, Story
 from picoha.app.errors import MalformedEvent, SettingsInvalid, UnknownEvent
 from picoha.app.observe import observe
@@ -59,7 +60,7 @@ def run(event: Any, story: Story, seed: int = 0) -> tuple[DrillReport, dict[str,
         desk.stage.prepare()
         desk.world.ring = lambda _event: None
         desk.replies.clear()
-        desk.stage.schedule()
+        schedule(desk.stage)
         desk.world.kernel.run_for(LEAD_S)
         desk.stage.note("cell", "event", "the event is delivered")
         desk.world.ring = desk.invoke
@@ -77,7 +78,7 @@ def plan(event: Any, story: Story) -> list[dict[str, Any]]:
     try:
         desk.stage.prepare()
         desk.world.ring = lambda _event: None
-        desk.stage.schedule()
+        schedule(desk.stage)
         desk.world.kernel.run_for(LEAD_S + 20)
         seen: Observation = observe(desk.ports)
     finally:

@@ -19,7 +19,7 @@ from picoha.adapters.desk.expressions import bind
 from picoha.adapters.desk.kernel import DeskFault, Kernel
 from picoha.adapters.desk.key_conditions import key_condition
 from picoha.adapters.desk.rows import KEYS, Key, Row, Table
-from picoha.adapters.desk.wire import ACCOUNT, REGION, NotPlayed
+from picoha.adapters.desk.wire import NotPlayed
 
 LARGEST_ITEM = 400 * 1024
 LARGEST_TRANSACTION = 4 * 1024 * 1024
@@ -63,7 +63,6 @@ class Tables:
         self._tokens: dict[str, tuple[float, str]] = {}
         self.operations: Mapping[str, Callable[[Request], dict[str, Any]]] = {
             "DeleteItem": lambda request: self._write("Delete", request),
-            "DescribeTable": self._describe_table,
             "GetItem": self._get_item,
             "PutItem": lambda request: self._write("Put", request),
             "Query": self._query,
@@ -86,21 +85,6 @@ class Tables:
         if name not in self._tables:
             raise DeskFault("ResourceNotFoundException", f"Requested resource not found: Table: {name}")
         return self._tables[name]
-
-    def _describe_table(self, request: Request) -> dict[str, Any]:
-        _only(request, {"TableName"})
-        table = self.table(request["TableName"])
-        description = {
-            "TableName": table.name,
-            "TableArn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table.name}",
-            "TableStatus": "ACTIVE",
-            "KeySchema": [
-                {"AttributeName": name, "KeyType": kind}
-                for name, kind in zip(KEYS, ("HASH", "RANGE"), strict=True)
-            ],
-            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in KEYS],
-        }
-        return {"Table": description}
 
     def _get_item(self, request: Request) -> dict[str, Any]:
         _only(request, {"TableName", "Key", "ConsistentRead"})

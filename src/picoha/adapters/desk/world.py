@@ -114,6 +114,10 @@ class World:
         self.tables = Tables(kernel)
         self.table = self.tables.create(table_name(cell))
         self.truth, self.network = Truth(self), Network(self)
+        self._connect()
+
+    def _connect(self) -> None:
+        """Make the services answer real clients: the controller's, the agents', the story's."""
         self.services: Mapping[str, _Service] = {
             "ec2": _Service(self.ec2),
             "autoscaling": _Service(self.autoscaling),

@@ -249,11 +249,3 @@ def test_a_query_goes_on_only_inside_its_partition() -> None:
     asked: Json = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": CELL}
     refused = refusal_of(Cell(), "Query", **asked, ExclusiveStartKey={"pk": {"S": "HOSTS"}, "sk": {"S": "a"}})
     assert "outside query boundaries" in refused.message
-
-
-def test_the_table_describes_its_keys() -> None:
-    table = Cell().ask("DescribeTable")["Table"]
-    assert (table["TableStatus"], [one["AttributeName"] for one in table["KeySchema"]]) == (
-        "ACTIVE",
-        ["pk", "sk"],
-    )
