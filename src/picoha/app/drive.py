@@ -43,8 +43,12 @@ class DriveReport:
         return {"outcome": "driven", "passes": self.passes, "saved": self.saved, "slots": slots}
 
 
-def drive(ports: Ports, policy: Policy, budget_s: float) -> DriveReport:
-    """Look and act until nothing is near or the budget (seconds) is used up."""
+def drive(ports: Ports, policy: Policy, budget_s: float, polls: bool = True) -> DriveReport:
+    """Look and act until nothing is near or the budget (seconds) is used up.
+
+    Without `polls` it goes on only while it makes progress: one failover rings a dozen events, and
+    the alarm's and the tick's handlers are already waiting for the next effect.
+    """
     end = ports.clock.monotonic() + budget_s
     try:
         ports.notifier.beat()
@@ -57,7 +61,8 @@ def drive(ports: Ports, policy: Policy, budget_s: float) -> DriveReport:
         passes += 1
         saved += sum(line.outcome == "saved" for line in lines)
         pause_s = _pause(lines)
-        if pause_s is None or ports.clock.monotonic() + pause_s >= end:
+        is_over = pause_s is None or ports.clock.monotonic() + pause_s >= end
+        if is_over or (pause_s and not polls):
             break
         if pause_s:
             ports.clock.sleep(pause_s)

@@ -122,7 +122,7 @@ def grant_first(case: Case) -> Decision:
     if closed:
         return hold(f"the first launch waits: {closed.sentence}")
     reason = f"{_contenders(case)[0].instance} is the only host and is held in its launch hook"
-    return begin(case, Verb.FIRST_GRANT, Step.AWAITING_HOST, reason, is_counted=False)
+    return begin(case, Verb.FIRST_GRANT, Step.AWAITING_HOST, reason)
 
 
 def two_live(case: Case) -> bool:

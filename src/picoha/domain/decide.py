@@ -11,6 +11,7 @@ from picoha.domain import (
     grant_rules,
     guard_rules,
     launch_rules,
+    operator_rules,
     verify_rules,
 )
 from picoha.domain.case import Case, Observation
@@ -23,6 +24,7 @@ from picoha.domain.record import Attention
 
 SLOT_RULES: tuple[Rule, ...] = (
     *guard_rules.RULES,
+    *operator_rules.RULES,
     *fence_rules.RULES,
     *grant_rules.RULES,
     *verify_rules.RULES,
@@ -30,7 +32,7 @@ SLOT_RULES: tuple[Rule, ...] = (
     *custody_rules.RULES,
     *custody_rules.UPKEEP,
 )
-"""Guards, then the open operation, then detection, then custody and upkeep."""
+"""Guards, then operators' requests, the open operation, then detection, then custody and upkeep."""
 
 
 def decide_slot(seen: Observation, slot: SlotName, policy: Policy) -> Decision:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from picoha.domain.actions import Action
 from picoha.domain.case import Case
 from picoha.domain.model import Evidence, InstanceId
-from picoha.domain.record import Brake, Notice, Operation, SlotRecord
+from picoha.domain.record import Brake, ModeRecord, Notice, Operation, SlotRecord
 
 
 class Answer(StrEnum):
@@ -37,6 +37,7 @@ class Change:
     grant: InstanceId | None = None
     proven: tuple[InstanceId, ...] = ()
     brake: Brake | None = None
+    mode: ModeRecord | None = None
     pins_mode: bool = False
     ended: Operation | None = None
     consumes: str | None = None

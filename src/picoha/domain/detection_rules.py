@@ -31,7 +31,7 @@ def recover(case: Case) -> Decision:
     closed = gates.first_closed(case, gates.GIVING)
     if closed:
         return hold(f"{case.record.holder} is proven off; its replacement waits: {closed.sentence}")
-    return begin(case, Verb.FAILOVER, Step.AWAITING_HOST, _why(case), is_counted=True)
+    return begin(case, Verb.FAILOVER, Step.AWAITING_HOST, _why(case))
 
 
 def holder_is_leaving(case: Case) -> bool:
@@ -167,7 +167,7 @@ def hold_at_gate(case: Case) -> Decision:
 
 
 def admit(case: Case) -> Decision:
-    return begin(case, Verb.FAILOVER, Step.FENCING, _why(case), is_counted=True)
+    return begin(case, Verb.FAILOVER, Step.FENCING, _why(case))
 
 
 RULES: tuple[Rule, ...] = (

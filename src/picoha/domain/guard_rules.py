@@ -7,6 +7,7 @@ from dataclasses import replace
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, Unknown
+from picoha.domain.record import RequestVerb
 
 
 def memory_is_unreadable(case: Case) -> bool:
@@ -57,7 +58,9 @@ def _proof(case: Case, instance: InstanceId) -> Evidence | None:
 
 
 def epoch_is_below_floor(case: Case) -> bool:
-    return bool(_above(case))
+    """An operator's `adopt` is the way out, so it is heard (rules 2xx)."""
+    is_adopting = any(one.verb is RequestVerb.ADOPT for one in case.sight.requests)
+    return bool(_above(case)) and not is_adopting
 
 
 def _above(case: Case) -> list[str]:
@@ -94,11 +97,12 @@ def hold_unreadable(case: Case) -> Decision:
 
 
 def slot_is_parked(case: Case) -> bool:
-    return case.operation is None and case.group is not None and case.group.is_parked
+    is_parked = case.group is not None and case.group.is_parked
+    return is_parked and case.operation is None and not case.sight.requests
 
 
 def slot_is_retired(case: Case) -> bool:
-    return case.sight.group is None
+    return case.sight.group is None and not case.sight.requests
 
 
 def leave_parked(case: Case) -> Decision:

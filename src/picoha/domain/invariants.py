@@ -54,8 +54,9 @@ def _change_problem(before: SlotRecord, change: Change) -> str:
         return "S16: the change is not tied to the version that was read"
     if after.epoch != before.epoch and (change.grant is None or after.epoch <= before.epoch):
         return "S1: the epoch would change without a grant"
-    if change.grant is not None and (before.unfenced or after.holder != change.grant):
-        return f"S2: a grant while {', '.join(before.unfenced) or 'the holder'} has no evidence"
+    others = [one for one in before.unfenced if one != change.grant]
+    if change.grant is not None and (others or after.holder != change.grant):
+        return f"S2: a grant while {', '.join(others) or 'another holder'} has no evidence"
     lost = set(before.unfenced) - set(after.unfenced) - {one.instance for one in change.evidence}
     if lost:
         return f"S2: {', '.join(sorted(lost))} would be forgotten without evidence"

@@ -68,5 +68,7 @@ class Policy:
     pause_observe: timedelta = _seconds(600, 0, 3600)
     confirm_silence: timedelta = _seconds(600, 60, 86400)
 
+    request_expires: timedelta = _seconds(600, 60, 3600)
+
     # The launch hook `picoha-launch` (AWS: lifecycle hooks; heartbeat 30 to 7,200 s).
     hook_heartbeat: timedelta = _seconds(900, 30, 7200)

@@ -14,7 +14,19 @@ from picoha.domain.actions import TAKING, Action
 from picoha.domain.case import Case
 from picoha.domain.decision import SOON_S, Answer, Change, Decision, wait
 from picoha.domain.model import InstanceId
-from picoha.domain.record import Brake, Intent, Notice, Operation, Phase, SlotRecord, Step, Verb
+from picoha.domain.record import (
+    Brake,
+    Intent,
+    Notice,
+    Operation,
+    Order,
+    OrderVerb,
+    Phase,
+    Request,
+    SlotRecord,
+    Step,
+    Verb,
+)
 
 
 def opened(case: Case) -> Operation:
@@ -25,8 +37,11 @@ def opened(case: Case) -> Operation:
     return op
 
 
-def begin(case: Case, verb: Verb, step: Step, reason: str, *, is_counted: bool) -> Decision:
-    """Admit an operation: the point of no return, one transaction pinned to mode and brake."""
+def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | None = None) -> Decision:
+    """Admit an operation: the point of no return, one transaction pinned to mode and brake.
+
+    An automatic failover counts for the brake; operator-ordered work counts for nothing.
+    """
     record = case.record
     number = record.operations + 1
     op = Operation(
@@ -40,20 +55,28 @@ def begin(case: Case, verb: Verb, step: Step, reason: str, *, is_counted: bool) 
         from_epoch=record.epoch,
         victim=record.holder,
         victims=(record.holder,) if record.holder else (),
+        by=request.by if request else "controller",
         trail={"admitted": case.now, step.value: case.now},
     )
+    order = _drain_order(case, record.holder) if step is Step.DRAINING and record.holder else None
     admitted = replace(
-        record, phase=Phase.IN_FAILOVER, operation=op, operations=number, order=None, would_have=""
+        record, phase=Phase.IN_FAILOVER, operation=op, operations=number, order=order, would_have=""
     )
     change = Change(
         record=admitted,
-        brake=_counted(case) if is_counted else None,
+        brake=_counted(case) if verb is Verb.FAILOVER and request is None else None,
         pins_mode=True,
         event="admitted",
+        consumes=request.id if request else None,
         notice=notice(case, op, "info", f"{verb} admitted: {reason}"),
     )
     sentence = f"{verb} of {record.slot} is admitted: {reason}"
     return Decision(Answer.BEGIN, sentence, change=change, look_again_s=0.0)
+
+
+def _drain_order(case: Case, holder: InstanceId) -> Order:
+    record = case.record
+    return Order(f"{record.slot}-{record.ver + 1}", OrderVerb.DRAIN, holder, record.epoch, case.now)
 
 
 def _counted(case: Case) -> Brake:
@@ -196,6 +219,7 @@ def in_step(case: Case, *steps: Step) -> bool:
 def is_late(case: Case, step: Step) -> bool:
     """True once the operation has been in this step for longer than its deadline."""
     deadlines = {
+        Step.DRAINING: case.policy.drain_deadline,
         Step.FENCING: case.policy.fence_deadline,
         Step.AWAITING_HOST: case.policy.host_deadline,
         Step.ADDRESSING: case.policy.address_deadline,

@@ -1,4 +1,4 @@
-"""Rules 35x to 37x: verify the new holder, or wait for a human and keep looking."""
+"""Rules 35x to 37x: verify the new holder; drain the old; wait for a human and keep looking."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, 
 from picoha.domain.fence_rules import one_candidate, target_is_gone, victim_is_proven
 from picoha.domain.grant_rules import address_is_settled, target_is_in_service
 from picoha.domain.model import AgentPhase, Report
-from picoha.domain.progress import finish, has_passed, in_step, milestone, next_victim, notice, opened
+from picoha.domain.progress import (
+    finish,
+    has_passed,
+    in_step,
+    is_late,
+    milestone,
+    next_victim,
+    notice,
+    opened,
+    to_step,
+)
 from picoha.domain.record import Step
 
 
@@ -107,6 +117,39 @@ def wait_for_health(case: Case) -> Decision:
     return wait(f"{opened(case).target} is being verified: {said}")
 
 
+def is_drained(case: Case) -> bool:
+    op, order = case.operation, case.record.order
+    report = case.report(op.victim) if op else None
+    if not in_step(case, Step.DRAINING) or order is None or report is None:
+        return False
+    return report.order_done == order.id and report.phase is AgentPhase.OFFLINE
+
+
+def fence_drained(case: Case) -> Decision:
+    return to_step(
+        case, Step.FENCING, "drained", f"{opened(case).victim} stopped its picos; it is fenced now"
+    )
+
+
+def drain_is_late(case: Case) -> bool:
+    return is_late(case, Step.DRAINING) or (
+        in_step(case, Step.DRAINING) and case.is_gone(opened(case).victim)
+    )
+
+
+def fence_undrained(case: Case) -> Decision:
+    sentence = f"{opened(case).victim} did not stop in time or is gone; it is fenced now"
+    return to_step(case, Step.FENCING, "not-drained", sentence)
+
+
+def is_draining(case: Case) -> bool:
+    return in_step(case, Step.DRAINING)
+
+
+def wait_for_drain(case: Case) -> Decision:
+    return wait(f"{opened(case).victim} is asked to stop its picos")
+
+
 def missing_fact_appeared(case: Case) -> bool:
     op = case.operation
     if op is None or op.step is not Step.NEEDS_OPERATOR or op.stuck_in is None:
@@ -153,6 +196,9 @@ RULES: tuple[Rule, ...] = (
     Rule(357, "healthy for long enough", is_verified, done),
     Rule(359, "verifying is late", verifying_is_late, replace_bad_target),
     Rule(361, "the target is being verified", is_verifying, wait_for_health),
+    Rule(363, "the holder is drained", is_drained, fence_drained),
+    Rule(365, "the drain is late", drain_is_late, fence_undrained),
+    Rule(367, "the holder is being drained", is_draining, wait_for_drain),
     Rule(371, "the missing fact appeared", missing_fact_appeared, resume),
     Rule(373, "waiting for an operator", is_waiting_for_operator, keep_paging),
 )

@@ -11,8 +11,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from picoha.app.drive import drive
 from picoha.app.ports import Ports
+from picoha.entrypoints.inbound import Cause
 from picoha.entrypoints.respond import Reply, Wiring, respond
 from picoha.settings import Settings
+
+POLLING = frozenset({Cause.ALARM, Cause.TICK, Cause.OPERATOR})
+"""Doorbells whose handler waits for effects; the others look once and go on only with progress."""
 
 Handler = Callable[[Any, LambdaContext], Reply]
 
@@ -21,7 +25,9 @@ def build(settings: Settings, ports: Ports, log: Logger, metrics: Metrics) -> Ha
     """Return the handler: it looks at the whole cell, whatever rang, and says what was seen and done."""
     metrics.set_default_dimensions(Cell=settings.cell)
     wiring = Wiring(
-        drive=lambda cause, budget_s: drive(ports, settings.policy, budget_s).to_reply(),
+        drive=lambda cause, budget_s: drive(
+            ports, settings.policy, budget_s, polls=cause in POLLING
+        ).to_reply(),
         drive_s=settings.drive_s,
         log=log,
         count=lambda name: metrics.add_metric(name, MetricUnit.Count, 1),

@@ -126,7 +126,11 @@ class AwsMemory:
             yield {"ConditionCheck": {"TableName": self._table, "Key": fence, "ConditionExpression": EXISTS}}
 
     def _pins(self, change: Change, mode: ModeRecord) -> Iterator[TransactWriteItemTypeDef]:
-        if change.pins_mode:
+        if change.mode is not None:
+            written = replace(change.mode, ver=mode.ver + 1)
+            stored = item(CELL, "MODE", encode(written), written.schema, ver=written.ver)
+            yield self._put(stored, _version(mode.ver), mode.ver)
+        elif change.pins_mode:
             condition = _version(mode.ver)
             check: dict[str, Any] = {
                 "TableName": self._table,

@@ -188,9 +188,8 @@ class AwsSensors:
                     alarms = self._clients.cloudwatch.describe_alarms(
                         AlarmNames=[dependency.target], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
                     )
-                    states = [
-                        one.get("StateValue") for one in (*alarms["MetricAlarms"], *alarms["CompositeAlarms"])
-                    ]
+                    both = (*alarms.get("MetricAlarms", ()), *alarms.get("CompositeAlarms", ()))
+                    states = [one.get("StateValue") for one in both]
                     if not states:
                         raise SensorFailed(f"looking at {dependency}: no such alarm")
                     return "ALARM" not in states

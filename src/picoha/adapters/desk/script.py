@@ -8,11 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from picoha.adapters.aws.items import CELL, item
 from picoha.adapters.desk.kernel import DeskFault
 from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import Beat
 from picoha.app.errors import SettingsInvalid
-from picoha.domain.record import Mode, Pause
+from picoha.domain.codec import encode
+from picoha.domain.model import InstanceId, SlotName
+from picoha.domain.record import Mode, Pause, Request, RequestVerb
 
 
 def schedule(stage: Stage) -> None:
@@ -116,6 +119,27 @@ def _bad_starts(stage: Stage, beat: Beat) -> None:
     stage.world.bad_starts[beat.slot] = (beat.code or 0, beat.to)
 
 
+def _ask(stage: Stage, beat: Beat) -> None:
+    """Write an operator's request: `name` is its verb; `to` its instance, `victim` or `holder`."""
+    world = stage.world
+    record = world.records()[SlotName(beat.slot)]
+    op = record.operation
+    instances = {"victim": op.victim if op else None, "holder": record.holder, "": None}
+    request = Request(
+        id=f"story-{world.kernel.elapsed:.0f}",
+        verb=RequestVerb(beat.name),
+        slot=record.slot,
+        by="story",
+        reason="as the story says",
+        at=world.kernel.now,
+        instance=instances[beat.to] if beat.to in instances else InstanceId(beat.to),
+    )
+    world.admin.dynamodb.put_item(
+        TableName=world.table.name, Item=item(CELL, f"REQ#{request.id}", encode(request))
+    )
+    world.tick()
+
+
 VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "die": lambda stage, beat: stage.world.ec2.die(stage.host(beat).instance.id),
     "terminate": lambda stage, beat: stage.world.ec2.terminate(stage.host(beat).instance.id),
@@ -139,5 +163,6 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "no-capacity": _capacity,
     "bad-starts": _bad_starts,
     "table": _table,
+    "ask": _ask,
 }
 """What a story can let happen; stories/README.md says which argument each takes."""

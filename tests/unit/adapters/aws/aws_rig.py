@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from picoha.adapters.aws.clients import Clients
@@ -47,8 +48,12 @@ class Played:
 
     def __init__(self, **answers: Answer) -> None:
         self.operations: Mapping[str, Operation] = {
-            name: lambda _params, answer=answer: answer for name, answer in answers.items()
+            name: partial(_answer, answer) for name, answer in answers.items()
         }
+
+
+def _answer(answer: Answer, _params: dict[str, Any]) -> Answer:
+    return answer
 
 
 class Joined:
@@ -76,7 +81,7 @@ class Account:
             self.kernel,
             self.metrics,
             invoke=lambda *_: None,
-            publish=lambda *_, **__: "",
+            publish=lambda _request: {},
             emit=lambda *_: None,
         )
         self.databases, self.file_systems = Databases(), FileSystems(self.kernel)

@@ -136,7 +136,7 @@ def test_a_pico_name_that_a_shell_or_an_option_could_take_is_refused(pico: str) 
         ("ec1:65536:ec", "port 65536 of ec1 is not 1 to 65535"),
         ("ec1:x:ec", "is not name:ha-port"),
         ("ec1:-1:ec", "is not name:ha-port"),
-        ("ec1:٧١٠١:ec", "is not name:ha-port"),
+        ("ec1:\u0967\u0967\u0967:ec", "is not name:ha-port"),
         ("ec1", "is not name:ha-port"),
         ("ec1:7101:container", "is not name:ha-port"),
         ("ec1:7101:ec ec1:7102:ec", "two picos share a name or an HA port"),

@@ -10,7 +10,8 @@ cell: `mode`, `pauses`, `brake`, `memory`, `tick`, `policy` (seconds). Of a slot
     replacement = "InService"    the old host is terminated and i-new is in the group, in that state
     stage = "fencing"            a failover is open and in that step; `stuck = "fencing"` needs a human
 
-A time is "T-95": 95 s before now. A read that failed is `{unknown = "why"}`; "none" = there is none.
+A time is "T-95": 95 s before now. A read that failed is `{unknown = "why"}`; "none" = there is none;
+an address may be "free".
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from builders import (
 )
 from picoha.domain.case import Observation, SlotSight
 from picoha.domain.codec import decode, encode
-from picoha.domain.model import Sample, SlotName, Unknown
+from picoha.domain.model import InstanceId, Sample, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, SlotRecord, Step
 
@@ -82,7 +83,7 @@ def _golden(theme: str, row: dict[str, Any]) -> Golden:
     given = dict(row.pop("given", {}))
     cell = {key: given.pop(key) for key in CELL_KEYS & set(given)}
     head = {key: row.pop(key) for key in ("name", "slot", "rule", "answer")}
-    lists = {key: tuple(row.pop(key, ())) for key in ("actions", "launches")}
+    lists: dict[str, Any] = {key: tuple(row.pop(key, ())) for key in ("actions", "launches")}
     strangers = set(row) - {"says", "event", "step", "notice", "wrote"}
     if strangers:
         raise KeyError(f"{head['name']}: {strangers}")
@@ -94,7 +95,7 @@ def _golden(theme: str, row: dict[str, Any]) -> Golden:
 
 def _policy(cell: Mapping[str, Any]) -> Policy:
     default = Policy()
-    given = {
+    given: dict[str, Any] = {
         name: timedelta(seconds=value) if isinstance(getattr(default, name), timedelta) else value
         for name, value in cell.get("policy", {}).items()
     }
@@ -120,8 +121,11 @@ def _sight(name: str, changes: dict[str, Any]) -> SlotSight:
     sight = _with_signs(sight, changes)
     sight = _with_hosts(sight, changes)
     if "address" in changes:
-        base = a_free_address(name) if changes["address"] == {} else sight.address or an_address(name)
-        sight = replace(sight, address=read(base, changes.pop("address")))
+        given = changes.pop("address")
+        free = a_free_address(name)
+        sight = replace(
+            sight, address=free if given == "free" else read(sight.address or an_address(name), given)
+        )
     for key in ("spec", "group"):
         if key in changes:
             sight = replace(sight, **{key: read(getattr(sight, key), changes.pop(key))})
@@ -133,7 +137,7 @@ def _record(name: str, changes: dict[str, Any]) -> SlotRecord | None:
     if given == "none":
         return None
     stage, stuck = changes.pop("stage", ""), changes.pop("stuck", "")
-    record = a_sight(name).record or SlotRecord(SlotName(name))
+    record: SlotRecord = a_sight(name).record or SlotRecord(SlotName(name))
     if stage:
         record = in_failover(name, Step(stage))
     elif stuck:
@@ -141,12 +145,13 @@ def _record(name: str, changes: dict[str, Any]) -> SlotRecord | None:
     if "operation" in changes:
         op = merged(record.operation or an_operation(name), changes.pop("operation"))
         record = replace(record, operation=op)
-    return merged(record, given)
+    changed: SlotRecord = merged(record, given)
+    return changed
 
 
 def _with_signs(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
     holder = sight.record.holder if sight.record and sight.record.holder else holder_of(sight.name)
-    reports = dict(sight.reports)
+    reports: dict[InstanceId, Any] = dict(sight.reports)
     if "sick" in changes:
         reports[holder] = a_sick_report(sight.name, changes.pop("sick"))
     if "quiet" in changes:
@@ -166,7 +171,8 @@ def _with_signs(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
 
 
 def _with_hosts(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
-    hosts = {one.instance: one for one in sight.hosts} if isinstance(sight.hosts, tuple) else {}
+    shown = sight.hosts if isinstance(sight.hosts, tuple) else ()
+    hosts: dict[InstanceId, Any] = {one.instance: one for one in shown}
     holder = holder_of(sight.name)
     if "host" in changes:
         hosts[holder] = read(hosts[holder], changes.pop("host"))
@@ -215,9 +221,10 @@ def merged(base: Any, given: Mapping[str, Any]) -> Any:
     if set(given) - names:
         raise KeyError(f"{type(base).__name__} has no {sorted(set(given) - names)}")
     impaired = given.get("is_impaired")
-    plain = {key: _timed(one) for key, one in given.items()}
     if isinstance(impaired, Mapping):
-        return replace(merged(base, {**given, "is_impaired": False}), is_impaired=Unknown(impaired["unknown"]))
+        host = merged(base, {**given, "is_impaired": False})
+        return replace(host, is_impaired=Unknown(impaired["unknown"]))
+    plain = {key: _timed(one) for key, one in given.items()}
     whole = {**encode(base), **plain}
     for name in names:
         inner = getattr(base, name)

@@ -1,0 +1,428 @@
+"""The sensors over the desk's services, through real clients: what is seen, and what a failure says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from picoha.adapters.aws.sensors import AwsSensors
+from picoha.adapters.desk.kernel import START
+from picoha.adapters.desk.scaling_group import Hook, WarmPool
+from picoha.app.errors import SensorFailed
+from picoha.app.ports import HostStatus
+from picoha.domain.model import Dependency, InstanceId, InstanceState, Sample, SlotName
+from unit.adapters.aws.aws_rig import Account, denied, seeing
+
+EC1, EC2, PLATFORM1 = SlotName("ec1"), SlotName("ec2"), SlotName("platform1")
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+# Groups.
+
+
+def test_groups_are_the_cells_own_with_sizes_and_members(account: Account) -> None:
+    account.group("ec1", hooks=[Hook("picoha-launch")])
+    account.group("ec2", min_size=0, max_size=3, desired=0)
+    account.group("ec1", cell="prod")
+    account.kernel.run_for(60)
+    first, second = account.sensors.declared_slots()
+    assert (first.name, first.group.name, first.problem) == ("ec1", "demo-ec1", "")
+    assert first.group.is_singleton and not first.group.is_parked
+    [member] = first.group.members
+    assert member.is_held and member.instance in account.ec2.instances
+    assert (second.group.min_size, second.group.max_size, second.group.desired) == (0, 3, 0)
+    assert second.group.is_parked and second.group.members == ()
+
+
+def test_members_of_the_warm_pool_are_members(account: Account) -> None:
+    account.group("ec1", warm_pool=WarmPool(1))
+    account.group("ec2")
+    account.kernel.run_for(300)
+    pooled, plain = account.sensors.declared_slots()
+    assert sorted(one.lifecycle for one in pooled.group.members) == ["InService", "Warmed:Stopped"]
+    assert [one.lifecycle for one in plain.group.members] == ["InService"]
+    asked = [params["AutoScalingGroupName"] for params in account.gate.params("DescribeWarmPool")]
+    assert asked == ["demo-ec1"]
+
+
+def test_groups_beyond_the_first_page_are_seen(account: Account) -> None:
+    for number in range(120):
+        account.group(f"ec{number}", desired=0, min_size=0)
+    assert len(account.sensors.declared_slots()) == 120
+    assert len(account.gate.params("DescribeAutoScalingGroups")) == 3
+
+
+def test_a_wrong_group_is_held_and_the_others_go_on(account: Account) -> None:
+    account.group("ec1").tags["picoha:kind"] = "server"
+    account.group("ec2")
+    account.group("ec3").tags["picoha:slot"] = "EC-3"
+    wrong, right = account.sensors.declared_slots()
+    assert (wrong.name, wrong.spec) == ("ec1", None)
+    assert wrong.problem.startswith("group demo-ec1: tag picoha:kind is 'server'")
+    assert (right.name, right.problem) == ("ec2", "") and right.spec
+
+
+@pytest.mark.parametrize("first_is_wrong", [False, True])
+def test_two_groups_for_one_slot_hold_it_and_both_are_named(account: Account, first_is_wrong: bool) -> None:
+    tags = account.group("ec1").tags
+    if first_is_wrong:
+        tags["picoha:kind"] = "server"
+    account.group("ec1", name="demo-ec1-old")
+    account.group("ec2")
+    held, other = account.sensors.declared_slots()
+    assert held.spec is None
+    assert held.problem == "groups demo-ec1 and demo-ec1-old both carry picoha:slot=ec1"
+    assert other.spec is not None
+
+
+# Addresses.
+
+
+def test_addresses_are_told_by_slot_with_where_they_are(account: Account) -> None:
+    tags = {"picoha:cell": "demo", "picoha:slot": "platform1"}
+    free = account.addresses.allocate("203.0.113.10", tags)
+    taken = account.addresses.allocate("203.0.113.11", tags | {"picoha:slot": "ec1"})
+    account.addresses.allocate("203.0.113.12", tags | {"picoha:cell": "prod"})
+    account.addresses.allocate("203.0.113.13", {"picoha:cell": "demo"})
+    host = account.host("ec1")
+    association = account.addresses.place(taken, host.interface_id)
+    found = account.sensors.addresses()
+    assert set(found) == {PLATFORM1, EC1}
+    assert found[PLATFORM1].is_free
+    assert (found[PLATFORM1].allocation, found[PLATFORM1].public_ip) == (free.allocation_id, "203.0.113.10")
+    on_host = found[EC1]
+    assert (on_host.association, on_host.instance, on_host.interface) == (
+        association,
+        host.id,
+        host.interface_id,
+    )
+
+
+def test_an_address_on_an_interface_without_instance_is_not_free(account: Account) -> None:
+    address = account.addresses.allocate("203.0.113.10", {"picoha:cell": "demo", "picoha:slot": "platform1"})
+    account.addresses.place(address, "eni-of-a-stranger")
+    seen = account.sensors.addresses()[PLATFORM1]
+    assert (seen.is_free, seen.instance, seen.interface) == (False, None, "eni-of-a-stranger")
+
+
+def test_two_addresses_for_one_slot_are_an_error_not_a_choice(account: Account) -> None:
+    tags = {"picoha:cell": "demo", "picoha:slot": "platform1"}
+    account.addresses.allocate("203.0.113.10", tags)
+    account.addresses.allocate("203.0.113.11", tags)
+    with pytest.raises(SensorFailed, match=r"two Elastic IPs carry picoha:slot=platform1: 203\.0\.113\.11"):
+        account.sensors.addresses()
+
+
+# Hosts.
+
+
+def test_hosts_are_the_cells_instances_that_name_a_slot(account: Account) -> None:
+    host, _, _ = account.host("ec1"), account.host(None), account.host("ec1", cell="prod")
+    account.kernel.run_for(30)
+    [seen] = account.sensors.hosts()
+    assert (seen.instance, seen.slot, seen.state) == (host.id, "ec1", InstanceState.RUNNING)
+    assert (seen.private_ip, seen.interface, seen.zone) == (host.private_ip, host.interface_id, "eu-west-1a")
+    assert seen.launched_at == START and seen.is_impaired is False
+
+
+def test_a_terminated_host_is_seen_while_ec2_shows_it_and_then_no_more(account: Account) -> None:
+    host = account.host("ec1")
+    account.kernel.run_for(30)
+    account.ec2.terminate(host.id)
+    account.kernel.run_for(30)
+    [seen] = account.sensors.hosts()
+    assert (seen.instance, seen.is_terminated, seen.interface) == (host.id, True, None)
+    account.kernel.run_for(3600)
+    assert account.sensors.hosts() == ()
+
+
+def test_hosts_beyond_the_first_page_are_seen(account: Account) -> None:
+    for _ in range(1001):
+        account.host("ec1")
+    assert len(account.sensors.hosts()) == 1001
+    assert len(account.gate.params("DescribeInstances")) == 2
+
+
+def described(*interfaces: tuple[str, int]) -> Any:
+    """A DescribeInstances answer with one instance that has these (interface, device index)."""
+    return {
+        "Reservations": [
+            {
+                "Instances": [
+                    {
+                        "InstanceId": "i-1",
+                        "State": {"Name": "running"},
+                        "LaunchTime": START,
+                        "Tags": [{"Key": "picoha:slot", "Value": "ec1"}],
+                        "NetworkInterfaces": [
+                            {"NetworkInterfaceId": name, "Attachment": {"DeviceIndex": index}}
+                            for name, index in interfaces
+                        ],
+                    }
+                ]
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "primary"),
+    [
+        ([("eni-second", 1), ("eni-primary", 0)], "eni-primary"),
+        ([("eni-primary", 0), ("eni-second", 1)], "eni-primary"),
+        ([("eni-second", 1)], None),
+        ([], None),
+    ],
+)
+def test_the_primary_interface_is_the_one_with_device_index_0(
+    interfaces: list[tuple[str, int]], primary: str | None
+) -> None:
+    """domain.md F39: the order in which EC2 lists interfaces says nothing."""
+    [host] = seeing("ec2", DescribeInstances=described(*interfaces)).hosts()
+    assert host.interface == primary
+
+
+# Status checks.
+
+
+def test_status_checks_and_planned_events_are_told_of_every_host(account: Account) -> None:
+    well, sick, stopped = (account.host() for _ in range(3))
+    account.kernel.run_for(200)
+    account.ec2.impair(sick.id)
+    account.ec2.schedule_event(sick.id, "instance-retirement", account.kernel.now)
+    account.ec2.stop(stopped.id)
+    found = account.sensors.statuses([InstanceId(one.id) for one in (well, sick, stopped)])
+    assert found == {
+        well.id: HostStatus(False),
+        sick.id: HostStatus(True, "instance-retirement"),
+        stopped.id: HostStatus(False),
+    }
+
+
+def test_status_checks_are_asked_for_100_hosts_a_call(account: Account) -> None:
+    hosts = [InstanceId(account.host().id) for _ in range(201)]
+    assert set(account.sensors.statuses(hosts)) == set(hosts)
+    calls = account.gate.params("DescribeInstanceStatus")
+    assert [len(one["InstanceIds"]) for one in calls] == [100, 100, 1]
+    assert all(one["IncludeAllInstances"] for one in calls)
+
+
+def test_no_host_means_no_call(account: Account) -> None:
+    assert account.sensors.statuses([]) == {}
+    assert account.gate.calls == []
+
+
+@pytest.mark.parametrize("checks", [("impaired", "ok"), ("ok", "impaired"), ("impaired", "impaired")])
+def test_either_check_makes_a_host_impaired(checks: tuple[str, str]) -> None:
+    row = {
+        "InstanceId": "i-1",
+        "SystemStatus": {"Status": checks[0]},
+        "InstanceStatus": {"Status": checks[1]},
+    }
+    sensors = seeing("ec2", DescribeInstanceStatus={"InstanceStatuses": [row]})
+    assert sensors.statuses([InstanceId("i-1")])[InstanceId("i-1")].is_impaired
+
+
+@pytest.mark.parametrize("check", ["ok", "initializing", "insufficient-data", "not-applicable"])
+def test_any_other_check_is_no_impairment(check: str) -> None:
+    row = {"InstanceId": "i-1", "SystemStatus": {"Status": check}, "InstanceStatus": {"Status": check}}
+    sensors = seeing("ec2", DescribeInstanceStatus={"InstanceStatuses": [row]})
+    assert sensors.statuses([InstanceId("i-1")])[InstanceId("i-1")] == HostStatus(False)
+
+
+@pytest.mark.parametrize(
+    ("texts", "planned"),
+    [(["[Completed] over"], None), (["[Canceled] off"], None), (["[Completed] over", "soon"], "code-1")],
+)
+def test_an_event_that_is_over_is_not_planned(texts: list[str], planned: str | None) -> None:
+    events = [{"Code": f"code-{number}", "Description": text} for number, text in enumerate(texts)]
+    row = {"InstanceId": "i-1", "Events": events}
+    sensors = seeing("ec2", DescribeInstanceStatus={"InstanceStatuses": [row]})
+    assert sensors.statuses([InstanceId("i-1")])[InstanceId("i-1")].planned_event == planned
+
+
+# Samples.
+
+
+def test_the_newest_sample_of_each_slot_and_the_tick_are_told(account: Account) -> None:
+    for value in (1.0, 0.0):
+        account.put("Healthy", value, Cell="demo", Slot="ec1")
+        account.kernel.run_for(10)
+    account.put("Healthy", 1.0, Cell="prod", Slot="ec2")
+    account.put("Tick", 1.0, Cell="demo")
+    account.kernel.run_for(5)
+    assert account.sensors.newest_samples([EC1, EC2]) == {
+        "ec1": Sample(START + timedelta(seconds=10), 0.0),
+        "*": Sample(START + timedelta(seconds=20), 1.0),
+    }
+
+
+@pytest.mark.parametrize(("age_s", "is_seen"), [(895, True), (905, False)])
+def test_a_sample_is_looked_for_in_the_last_15_minutes(account: Account, age_s: float, is_seen: bool) -> None:
+    account.put("Healthy", 1.0, Cell="demo", Slot="ec1")
+    account.kernel.run_for(age_s)
+    assert ("ec1" in account.sensors.newest_samples([EC1])) is is_seen
+
+
+def test_more_slots_than_one_call_takes_are_all_asked_for(account: Account) -> None:
+    slots = [SlotName(f"ec{number}") for number in range(700)]
+    account.put("Healthy", 1.0, Cell="demo", Slot="ec699")
+    account.kernel.run_for(5)
+    assert set(account.sensors.newest_samples(slots)) == {"ec699"}
+    assert [len(one["MetricDataQueries"]) for one in account.gate.params("GetMetricData")] == [500, 201]
+
+
+@pytest.mark.parametrize("status", ["InternalError", "PartialData", "Forbidden"])
+def test_a_sample_that_cloudwatch_could_not_read_is_not_silence(status: str) -> None:
+    results = [
+        {"Id": "q0", "Timestamps": [START], "Values": [1.0], "StatusCode": "Complete"},
+        {"Id": "q1", "Timestamps": [], "Values": [], "StatusCode": status},
+    ]
+    sensors = seeing("cloudwatch", GetMetricData={"MetricDataResults": results})
+    with pytest.raises(SensorFailed, match=f"reading the newest sample of ec1: {status}"):
+        sensors.newest_samples([EC1])
+
+
+# Activities.
+
+
+def test_only_a_successful_termination_of_that_very_instance_counts_as_departed(account: Account) -> None:
+    group = account.group("ec1")
+    account.kernel.run_for(60)
+    [member] = group.members.values()
+    gone = InstanceId(member.instance.id)
+    account.ec2.terminate(gone)
+    account.kernel.run_for(15)
+    assert account.sensors.departed("demo-ec1", [gone]) == frozenset()
+    account.kernel.run_for(200)
+    [successor] = [InstanceId(one) for one in group.members]
+    assert account.sensors.departed("demo-ec1", [gone, successor, InstanceId(gone[:-1])]) == {gone}
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Failed", "Cancelled", "WaitingForInstanceId"])
+def test_a_termination_that_did_not_succeed_is_no_proof(status: str) -> None:
+    row = activity("Terminating EC2 instance: i-1", status)
+    sensors = seeing("autoscaling", DescribeScalingActivities={"Activities": [row]})
+    assert sensors.departed("demo-ec1", [InstanceId("i-1")]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_proof"),
+    [
+        ("Terminating EC2 instance: i-1", True),
+        ("Terminating EC2 instance: i-1 - Waiting for Terminate Lifecycle Action", True),
+        ("Terminating EC2 instance: i-12", False),
+        ("Launching a new EC2 instance: i-1", False),
+        ("Moving EC2 instance to Standby: i-1", False),
+    ],
+)
+def test_the_activity_must_name_the_instance_and_its_termination(text: str, is_proof: bool) -> None:
+    sensors = seeing("autoscaling", DescribeScalingActivities={"Activities": [activity(text, "Successful")]})
+    assert bool(sensors.departed("demo-ec1", [InstanceId("i-1")])) is is_proof
+
+
+def activity(text: str, status: str) -> dict[str, Any]:
+    needed = {"ActivityId": "a", "AutoScalingGroupName": "demo-ec1", "Cause": "c", "StartTime": START}
+    return needed | {"Description": text, "StatusCode": status}
+
+
+# Dependencies.
+
+RDS_UP = ["available", "backing-up", "modifying", "storage-optimization", "configuring-log-exports"]
+RDS_DOWN = ["stopped", "failed", "rebooting", "starting", "failing-over", "storage-full", ""]
+
+
+@pytest.mark.parametrize("scheme", ["rds", "rds-cluster"])
+@pytest.mark.parametrize("status", [*RDS_UP, *RDS_DOWN])
+def test_a_database_is_up_in_the_statuses_in_which_it_serves(
+    account: Account, scheme: str, status: str
+) -> None:
+    account.databases.set_status("mz-db", status, cluster=scheme == "rds-cluster")
+    assert account.sensors.is_up(Dependency(scheme, "mz-db")) is (status in RDS_UP)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_up"),
+    [("available", True), ("updating", True), ("creating", False), ("deleting", False), ("error", False)],
+)
+def test_a_file_system_is_up_by_its_life_cycle(account: Account, state: str, is_up: bool) -> None:
+    account.file_systems.set_status("fs-1", state)
+    assert account.sensors.is_up(Dependency("efs", "fs-1")) is is_up
+
+
+@pytest.mark.parametrize("kind", ["MetricAlarms", "CompositeAlarms"])
+@pytest.mark.parametrize(("state", "is_up"), [("OK", True), ("INSUFFICIENT_DATA", True), ("ALARM", False)])
+def test_an_alarm_holds_in_alarm_only(kind: str, state: str, is_up: bool) -> None:
+    sensors = seeing("cloudwatch", DescribeAlarms={kind: [{"AlarmName": "db", "StateValue": state}]})
+    assert sensors.is_up(Dependency("alarm", "db")) is is_up
+
+
+MISSING = [
+    (Dependency("rds", "gone"), "looking at rds:gone: DBInstanceNotFound"),
+    (Dependency("rds-cluster", "gone"), "looking at rds-cluster:gone: DBClusterNotFoundFault"),
+    (Dependency("efs", "fs-gone"), "looking at efs:fs-gone: FileSystemNotFound"),
+    (Dependency("alarm", "gone"), "looking at alarm:gone: no such alarm"),
+    (Dependency("tcp", "db:1521"), "looking at tcp:db:1521: no rule for tcp"),
+]
+
+
+@pytest.mark.parametrize(("dependency", "told"), MISSING)
+def test_a_dependency_that_does_not_exist_is_unknown_not_down(
+    account: Account, dependency: Dependency, told: str
+) -> None:
+    with pytest.raises(SensorFailed, match=told):
+        account.sensors.is_up(dependency)
+
+
+# Failures.
+
+Look = Callable[[AwsSensors], object]
+LOOKS: list[tuple[str, str, Look]] = [
+    (
+        "DescribeAutoScalingGroups",
+        "describing the cell's Auto Scaling groups",
+        lambda one: one.declared_slots(),
+    ),
+    ("DescribeWarmPool", "describing the cell's Auto Scaling groups", lambda one: one.declared_slots()),
+    ("DescribeAddresses", "describing the cell's Elastic IPs", lambda one: one.addresses()),
+    ("DescribeInstances", "describing the cell's instances", lambda one: one.hosts()),
+    ("DescribeInstanceStatus", "describing status checks", lambda one: one.statuses([InstanceId("i-1")])),
+    ("GetMetricData", "reading the newest samples", lambda one: one.newest_samples([EC1])),
+    (
+        "DescribeScalingActivities",
+        "describing the activities of demo-ec1",
+        lambda one: one.departed("demo-ec1", []),
+    ),
+    ("DescribeDBInstances", "looking at rds:db", lambda one: one.is_up(Dependency("rds", "db"))),
+    (
+        "DescribeDBClusters",
+        "looking at rds-cluster:db",
+        lambda one: one.is_up(Dependency("rds-cluster", "db")),
+    ),
+    ("DescribeFileSystems", "looking at efs:fs-1", lambda one: one.is_up(Dependency("efs", "fs-1"))),
+    ("DescribeAlarms", "looking at alarm:a", lambda one: one.is_up(Dependency("alarm", "a"))),
+]
+
+
+@pytest.mark.parametrize(("operation", "what", "look"), LOOKS)
+def test_a_call_that_is_refused_or_not_answered_says_what_was_tried_and_why(
+    account: Account, operation: str, what: str, look: Look
+) -> None:
+    account.group("ec1", warm_pool=WarmPool(1))
+    account.gate.refused[operation] = denied(operation)
+    with pytest.raises(SensorFailed) as refused:
+        look(account.sensors)
+    assert refused.value.reason.startswith(
+        f"{what}: UnauthorizedOperation: You are not authorized to perform {operation}. (request "
+    )
+    account.gate.refused[operation] = ReadTimeoutError(endpoint_url="https://aws")
+    with pytest.raises(SensorFailed, match=f"{what}: ReadTimeoutError: Read timeout on endpoint URL"):
+        look(account.sensors)
