@@ -66,10 +66,14 @@ def platform_first(case: Case) -> Gate:
 
 
 def explained(case: Case) -> Gate:
-    """An EC that failed while the Platform was away is given time to reconnect (domain.md M13)."""
+    """An EC whose picos fail while the Platform was away is given time to reconnect (domain.md M13).
+
+    A host that is silent or gone is not explained by the Platform.
+    """
     platform = case.platform
     since = platform.record.active_since if platform else None
-    if case.is_platform or since is None:
+    has_only_failed = signals.judge(case).life is signals.Life.PICOS_FAILED
+    if case.is_platform or since is None or not has_only_failed:
         return Gate("explained", True, "not explained by the Platform")
     left = since + case.policy.explained_for - case.now
     if left > timedelta(0):

@@ -119,12 +119,61 @@ def _bad_starts(stage: Stage, beat: Beat) -> None:
     stage.world.bad_starts[beat.slot] = (beat.code or 0, beat.to)
 
 
+def _unhealthy(stage: Stage, beat: Beat) -> None:
+    """Somebody else calls the host unhealthy: Auto Scaling replaces it on its own."""
+    stage.world.admin.autoscaling.set_instance_health(
+        InstanceId=stage.host(beat).instance.id, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
+    )
+
+
+def _no_metrics(stage: Stage, beat: Beat) -> None:
+    """For `for_s` seconds CloudWatch takes no sample from anyone: the metric pipeline is dead."""
+    end = stage.world.kernel.elapsed + beat.for_s
+    put = stage.world.metrics.put_metric_data
+
+    def refuse(params: dict[str, Any]) -> dict[str, Any]:
+        if stage.world.kernel.elapsed < end:
+            raise DeskFault("InternalServiceFault", "The request processing has failed.", 500)
+        return put(params)
+
+    stage.world.services["cloudwatch"].operations["PutMetricData"] = refuse
+
+
+def _deaf(stage: Stage, beat: Beat) -> None:
+    """For `for_s` seconds no doorbell reaches the controller: events are lost, the schedule too."""
+    ring, stage.world.ring = stage.world.ring, lambda event: None
+    stage.world.kernel.at(beat.for_s, lambda: setattr(stage.world, "ring", ring))
+
+
+def _kill_handlers(stage: Stage, beat: Beat) -> None:
+    """Every running invocation ends where it is, as at a deployment or a timeout."""
+    for task in list(stage.world.kernel.tasks):
+        task.kill()
+
+
+def _add_slot(stage: Stage, beat: Beat) -> None:
+    stage.add(next(one for one in stage.story.later if one.name == beat.slot), is_hooked=True)
+
+
+def _remove_slot(stage: Stage, beat: Beat) -> None:
+    group = stage.group(beat)
+    for member in list(group.members.values()):
+        stage.world.ec2.terminate(member.instance.id)
+    del stage.world.autoscaling.groups[group.name]
+
+
 def _ask(stage: Stage, beat: Beat) -> None:
-    """Write an operator's request: `name` is its verb; `to` its instance, `victim` or `holder`."""
+    """Write an operator's request: `name` is its verb; `to` its instance: an id, victim, holder, newest."""
     world = stage.world
     record = world.records()[SlotName(beat.slot)]
     op = record.operation
-    instances = {"victim": op.victim if op else None, "holder": record.holder, "": None}
+    newest = [host.instance.id for host in world.hosts.values() if host.slot == beat.slot and host.is_up]
+    instances = {
+        "victim": op.victim if op else None,
+        "holder": record.holder,
+        "newest": InstanceId(newest[-1]) if newest else None,
+        "": None,
+    }
     request = Request(
         id=f"story-{world.kernel.elapsed:.0f}",
         verb=RequestVerb(beat.name),
@@ -164,5 +213,11 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "bad-starts": _bad_starts,
     "table": _table,
     "ask": _ask,
+    "unhealthy": _unhealthy,
+    "no-metrics": _no_metrics,
+    "deaf": _deaf,
+    "kill-handlers": _kill_handlers,
+    "add-slot": _add_slot,
+    "remove-slot": _remove_slot,
 }
 """What a story can let happen; stories/README.md says which argument each takes."""

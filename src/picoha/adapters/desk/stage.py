@@ -67,7 +67,7 @@ class Stage:
         self.set_mode(ModeRecord(mode=Mode(story.cell.mode)))
         ring, world.ring = world.ring, world.ring if is_managed else _nobody
         for slot in story.slot:
-            self._add(slot, is_hooked=is_managed)
+            self.add(slot, is_hooked=is_managed)
         if is_managed:
             world.kernel.every(60.0, world.tick, first_s=5.0)
         if story.cell.start == "empty":
@@ -98,7 +98,8 @@ class Stage:
         self.first_holders = {host.slot: host.instance.id for host in world.hosts.values() if host.is_up}
         self.first_holders |= {slot: one.holder for slot, one in world.records().items() if one.holder}
 
-    def _add(self, slot: Slot, is_hooked: bool) -> None:
+    def add(self, slot: Slot, is_hooked: bool) -> None:
+        """Create a slot's group and address; its first launch begins at once."""
         world, cell = self.world, self.story.cell.name
         spec = SlotTags.model_validate(
             {

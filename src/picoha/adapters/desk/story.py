@@ -122,6 +122,7 @@ class Story(_Part):
     duration_s: Seconds = 900
     cell: Cell = Cell()
     slot: tuple[Slot, ...] = DEMO
+    later: tuple[Slot, ...] = ()
     settings: dict[str, int] = {}
     timings: dict[str, float] = {}
     dependencies: dict[str, str] = {}
@@ -130,7 +131,7 @@ class Story(_Part):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Story:
-        names = {one.name for one in self.slot}
+        names = {one.name for one in (*self.slot, *self.later)}
         asked = {one.slot for one in self.at if one.slot} | set(self.expect.slots)
         if unknown := sorted(asked - names):
             raise ValueError(f"no slot named {', '.join(unknown)}; the cell has {', '.join(sorted(names))}")

@@ -13,9 +13,9 @@ from moto import mock_aws
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.items import CELL, Item, item, key, slot_item
 from picoha.adapters.aws.memory import AwsMemory
-from picoha.adapters.desk.kernel import START, Kernel
+from picoha.adapters.desk.kernel import START, DeskFault, Kernel
 from picoha.adapters.desk.table import Tables
-from picoha.adapters.desk.wire import REGION, desk_session
+from picoha.adapters.desk.wire import REGION, Answer, Service, desk_session
 from picoha.domain.codec import encode
 from picoha.domain.decision import Change
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, SlotName
@@ -99,11 +99,34 @@ def _nonces() -> Callable[[], str]:
     return lambda: f"nonce-{next(numbers)}"
 
 
-def desk_side() -> Side:
+class Retried(Recorder):
+    """Lets a refused call look as botocore tells it after a retry."""
+
+    def after(self, service: str, operation: str, params: dict[str, Any], answer: Answer) -> None:
+        if "Error" in answer:
+            answer["ResponseMetadata"]["RetryAttempts"] = 1
+        super().after(service, operation, params, answer)
+
+
+class RefusedAfterAll:
+    """The table of which a transaction's repetition meets the first attempt's own success."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.operations = {**tables.operations, "TransactWriteItems": self._transact}
+        self._play = tables.operations["TransactWriteItems"]
+
+    def _transact(self, params: dict[str, Any]) -> Answer:
+        self._play(params)
+        extra = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}]}
+        raise DeskFault("TransactionCanceledException", "Transaction cancelled", extra=extra)
+
+
+def desk_side(is_retried: bool = False, is_refused_after_all: bool = False) -> Side:
     """Return the desk's table; its gate can lose answers."""
-    tables, gate = Tables(Kernel()), Recorder()
+    tables, gate = Tables(Kernel()), Retried() if is_retried else Recorder()
     tables.create(TABLE)
-    clients = Clients(desk_session({"dynamodb": tables}, gate))
+    service: Service = RefusedAfterAll(tables) if is_refused_after_all else tables
+    clients = Clients(desk_session({"dynamodb": service}, gate))
     past: Any = desk_session({"dynamodb": tables}).client("dynamodb")
     return Side(AwsMemory(TABLE, clients, _nonces()), past, gate)
 

@@ -1,0 +1,116 @@
+"""Rewrites the parts of the documents that commands print: README's blocks, docs/rules.md, the list of stories.
+
+    python scripts/write_docs.py            write them
+    python scripts/write_docs.py --check    write nothing; exit code 1 when one of them is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTH = 100
+BLOCKS = {
+    "demo": ("make demo", ("drill", "stories/platform-host-lost.toml")),
+    "dry-run": (
+        "picoha invoke events/alarm-platform.json --dry-run",
+        ("invoke", "events/alarm-platform.json", "--dry-run"),
+    ),
+}
+"""The README's blocks: what the reader types, and the arguments of `picoha` that it comes to."""
+RULES_HEAD = """# Rules
+
+Written by `make docs` from `picoha rules`; do not edit. The first rule that matches decides, so the order is part of
+the meaning. A number never changes its meaning: it stands in every row of the history, in the log and in the messages.
+
+| numbers | about |
+|---|---|
+| 1xx | what must be readable, understood and consistent before anything else is asked |
+| 2xx | an operator's request |
+| 3xx | the open operation: 30x–32x fence and replace, 33x–34x address, launch and grant, 35x–37x drain, verify, wait |
+| 4xx | the holder is not well: confirm, restart in place, admit |
+| 5xx, 999 | adopt, grant for the first time, keep the record true; steady |
+| 6xx | one held launch, whatever its slot is doing |
+
+The last column is the function that answers, in `src/picoha/domain/`.
+
+"""
+
+
+def printed(arguments: tuple[str, ...]) -> str:
+    """Return what `picoha` prints with these arguments at 100 columns; raises CalledProcessError if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "picoha.entrypoints.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": str(WIDTH)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.rstrip("\n")
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    """Return the text with `content` between the markers of a block; raises ValueError where there are none."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"the markers {begin} and {end} must stand there once")
+    pattern = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
+    return pattern.sub(lambda _: content + "\n", text)
+
+
+def readme() -> str:
+    """Return README.md with what the commands print today."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, (typed, arguments) in BLOCKS.items():
+        text = with_block(text, name, f"```console\n$ {typed}\n{printed(arguments)}\n```")
+    return text
+
+
+def stories() -> str:
+    """Return stories/README.md with one line for each story there is."""
+    rows = ["| story | what happens | why it ends as it does |", "|---|---|---|"]
+    for path in sorted((ROOT / "stories").glob("*.toml")):
+        story = tomllib.loads(path.read_text(encoding="utf-8"))
+        rows.append(f"| [{path.stem}]({path.name}) | {story['title']} | {story.get('why', '')} |")
+    text = (ROOT / "stories" / "README.md").read_text(encoding="utf-8")
+    return with_block(text, "stories", "\n".join(rows))
+
+
+def documents() -> Mapping[Path, str]:
+    """Return every document that is written here, whole, as it should be today."""
+    return {
+        ROOT / "README.md": readme(),
+        ROOT / "docs" / "rules.md": RULES_HEAD + printed(("rules",)) + "\n",
+        ROOT / "stories" / "README.md": stories(),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the documents that changed, or only name them with --check."""
+    parser = argparse.ArgumentParser(description="Rewrites the parts of the documents that commands print.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when one is stale")
+    is_check = parser.parse_args(argv).check
+    stale = [
+        (path, text)
+        for path, text in documents().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        if not is_check:
+            path.write_text(text, encoding="utf-8")
+        print(f"{path.relative_to(ROOT)}: {'stale' if is_check else 'written'}")
+    if not stale:
+        print("every document is as the commands print")
+    return 1 if stale and is_check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
