@@ -9,8 +9,13 @@ from picoha.adapters.aws.memory import AwsMemory
 from picoha.adapters.aws.notifier import AwsNotifier
 from picoha.adapters.aws.sensors import AwsSensors
 from picoha.app.gather import SideBySide
-from picoha.app.ports import Clock, Gather, Ports
+from picoha.app.ports import Clock, Gather, Memory, Ports
 from picoha.settings import Settings
+
+
+def memory(cell: str, region: str | None = None) -> Memory:
+    """Return a cell's memory with the caller's own credentials, for commands that only read."""
+    return AwsMemory(f"picoha-{cell}", Clients.in_region(region))
 
 
 def reconciler(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from picoha.domain.decision import Change
 from picoha.domain.model import (
@@ -24,6 +24,9 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import Brake, HistoryRow, ModeRecord, Notice, Request, SlotRecord
+
+if TYPE_CHECKING:
+    from picoha.app.verify import Ledger
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,10 @@ class Memory(Protocol):
 
     def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
         """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
+        ...
+
+    def ledger(self, since: datetime, until: datetime) -> Ledger:
+        """Return what a period's records say, for `verify`; raises MemoryUnreadable."""
         ...
 
 

@@ -102,6 +102,7 @@ def adopt(case: Case) -> Decision:
         holder=host.instance,
         phase=Phase.ACTIVE,
         unfenced=(host.instance,),
+        granted_at=case.now,
         active_since=None,
         would_have="",
     )

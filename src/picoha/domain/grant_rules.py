@@ -109,6 +109,7 @@ def grant(case: Case) -> Decision:
         holder=op.target,
         phase=Phase.GRANTED,
         unfenced=(op.target,),
+        granted_at=case.now,
         is_armed=case.is_armed,
         assignment=case.assignment or record.assignment,
     )

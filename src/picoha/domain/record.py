@@ -162,9 +162,20 @@ class SlotRecord:
     restarts: tuple[datetime, ...] = ()
     ended_at: datetime | None = None
     active_since: datetime | None = None
+    granted_at: datetime | None = None
     would_have: str = ""
     operations: int = 0
     held: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The durable row of one grant; its key (slot, epoch) exists once (safety S1)."""
+
+    slot: SlotName
+    epoch: int
+    holder: InstanceId
+    at: datetime
 
 
 @dataclass(frozen=True)

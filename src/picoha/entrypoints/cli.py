@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from picoha.app.errors import MalformedEvent, SettingsInvalid, UnknownEvent
+from picoha.app.errors import MalformedEvent, MemoryUnreadable, SettingsInvalid, UnknownEvent
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -85,9 +85,36 @@ def _show_plan(decisions: list[dict[str, object]], as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--story", type=FILE, help="Play this story on the desk and verify its records and its truth.")
+@click.option("--cell", help="Verify the table of this cell, with your own AWS credentials.")
+@click.option("--hours", default=24.0, show_default=True, help="How far back to read a cell's table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify(story: Path | None, cell: str | None, hours: float, as_json: bool) -> None:
+    """Check after the fact that the records of a period keep the promises (S1, S2, S4 to S8, S10, S13)."""
+    from picoha.app.verify import NOT_CHECKED
+    from picoha.entrypoints import verified
+
+    if (story is None) == (cell is None):
+        _refuse("verify takes either --story FILE or --cell NAME")
+    try:
+        broken = verified.of_story(story) if story else verified.of_cell(cell or "", hours)
+    except SettingsInvalid as problem:
+        _refuse(str(problem))
+    except MemoryUnreadable as problem:
+        click.echo(f"picoha: {problem}; nothing could be verified", err=True)
+        sys.exit(3)
+    if as_json:
+        click.echo(json.dumps({"ok": not broken, "broken": broken, "not_checked": NOT_CHECKED}, indent=2))
+    else:
+        lines = broken or ["every promise that the records can show was kept"]
+        click.echo("\n".join([*lines, *(f"not checked: {one}" for one in NOT_CHECKED if cell)]))
+    sys.exit(1 if broken else 0)
+
+
+@main.command()
 def rules() -> None:
     """Print the rule tables, as docs/rules.md has them."""
-    from picoha.entrypoints.render import rules_markdown
+    from picoha.domain.explain import rules_markdown
 
     click.echo(rules_markdown())
 

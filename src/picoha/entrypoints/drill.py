@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,7 @@ from picoha.adapters.desk.world import World
 from picoha.app.errors import SettingsInvalid
 from picoha.app.gather import one_by_one
 from picoha.app.ports import Ports
+from picoha.app.verify import verify
 from picoha.domain.codec import decode
 from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
@@ -144,13 +145,19 @@ def report(desk: Desk, seed: int) -> DrillReport:
         timeline=_timeline(desk, rows),
         names=_names(world),
         api_calls=dict(sorted(world.gate.calls.items())),
-        violations=list(world.truth.violations),
+        violations=[*world.truth.violations, *_verified(desk, started)],
         operation=_operation(world, rows),
         pages=[one.message for one in world.topics.published if _severity(one) == "page"],
         seed=seed,
     )
     told.problems = list(_problems(desk, rows, told))
     return told
+
+
+def _verified(desk: Desk, started: datetime) -> list[str]:
+    """Return what the records themselves say was broken (the same check as `picoha verify`)."""
+    now = desk.world.kernel.now
+    return verify(desk.ports.memory.ledger(started, now), desk.settings.policy, now)
 
 
 def _severity(message: Any) -> str:

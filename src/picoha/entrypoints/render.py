@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES
 from picoha.entrypoints.drill import DrillReport, Entry
 
 LEAST_WIDTH = 80
@@ -80,12 +79,3 @@ def names_table(names: dict[str, dict[str, str]]) -> str:
         + "".join(cell.ljust(size) for cell, size in zip(row, [host_width, *widths], strict=True)).rstrip()
         for row in rows
     )
-
-
-def rules_markdown() -> str:
-    """Return the rule tables as docs/rules.md shows them."""
-    lines = ["| rule | when | answer |", "|---|---|---|"]
-    lines += [f"| {rule.number} | {rule.name} | `{rule.then.__name__}` |" for rule in SLOT_RULES]
-    lines += ["", "| launch rule | when | answer |", "|---|---|---|"]
-    lines += [f"| {rule.number} | {rule.name} | `{rule.then.__name__}` |" for rule in LAUNCH_RULES]
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from botocore import exceptions as sdk
@@ -113,7 +113,8 @@ def reading(what: str, raising: type[SensorFailed] | type[MemoryUnreadable] = Se
     try:
         yield
     except SDK_ERRORS as error:
-        raise raising(classify(error).sentence(what)) from error
+        # A read changes nothing, so it needs no word on whether it happened.
+        raise raising(replace(classify(error), outcome_known=True).sentence(what)) from error
 
 
 @contextmanager

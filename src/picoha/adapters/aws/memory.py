@@ -32,10 +32,11 @@ from picoha.adapters.aws.items import (
 )
 from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable
 from picoha.app.ports import JournalRow, Remembered
+from picoha.app.verify import Ledger
 from picoha.domain.codec import Undecodable, decode, encode
 from picoha.domain.decision import Change
-from picoha.domain.model import Report, SlotName
-from picoha.domain.record import Brake, HistoryRow, ModeRecord, Request, SlotRecord
+from picoha.domain.model import Evidence, Report, SlotName
+from picoha.domain.record import Brake, Grant, HistoryRow, ModeRecord, Operation, Request, SlotRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -119,8 +120,13 @@ class AwsMemory:
         for one in change.evidence:
             yield self._put(item(PROOF, f"FENCE#{one.instance}", encode(one)))
         if change.grant is not None:
-            row = {"slot": record.slot, "epoch": record.epoch, "holder": change.grant}
-            yield self._put(item(PROOF, f"GRANT#{record.slot}#{record.epoch:08d}", row), FIRST)
+            row = {
+                "slot": record.slot,
+                "epoch": record.epoch,
+                "holder": change.grant,
+                "at": record.granted_at,
+            }
+            yield self._put(item(PROOF, f"GRANT#{record.slot}#{record.epoch:08d}", encode(row)), FIRST)
         for instance in change.proven:
             fence = key(PROOF, f"FENCE#{instance}")
             yield {"ConditionCheck": {"TableName": self._table, "Key": fence, "ConditionExpression": EXISTS}}
@@ -194,6 +200,24 @@ class AwsMemory:
         except Undecodable as problem:
             raise MemoryUnreadable(f"reading the history: {problem}") from problem
         return rows
+
+    def ledger(self, since: datetime, until: datetime) -> Ledger:
+        """Return what a period's records say, for `verify`; raises MemoryUnreadable."""
+        history = self.history(since, until)
+        names = {row.operation for row in history if row.operation}
+        with reading("reading the ledger", MemoryUnreadable):
+            proofs = {str(top(one, "sk")): body(one) for one in self._query(PROOF)}
+            parts = [one for name in sorted(names) for one in self._query(f"OP#{name}")]
+        open_now = {one.operation.id: one.operation for one in self.load().records.values() if one.operation}
+        ended = [decode(Operation, body(one)) for one in parts if top(one, "sk") == "END"]
+        fences = [decode(Evidence, one) for sk, one in proofs.items() if sk.startswith("FENCE#")]
+        return Ledger(
+            grants=[decode(Grant, one) for sk, one in proofs.items() if sk.startswith("GRANT#")],
+            evidence={one.instance: one for one in fences},
+            history=history,
+            operations=open_now | {one.id: one for one in ended},
+            journal=[decode(JournalRow, body(one)) for one in parts if str(top(one, "sk")).startswith("J#")],
+        )
 
 
 def _version(ver: int) -> str:
