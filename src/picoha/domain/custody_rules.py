@@ -23,18 +23,6 @@ def record_slot(case: Case) -> Decision:
     return Decision(Answer.UPKEEP, sentence, change=Change(record=record, event="recorded"), look_again_s=0.0)
 
 
-def arming_differs(case: Case) -> bool:
-    return case.record.is_armed != case.is_armed and case.operation is None
-
-
-def rearm(case: Case) -> Decision:
-    """The gate on the host follows mode and tag; pinned to the mode that was read."""
-    word = "armed" if case.is_armed else "open"
-    record = replace(case.record, is_armed=case.is_armed)
-    change = Change(record=record, pins_mode=True, event=f"gate-{word}")
-    return Decision(Answer.UPKEEP, f"the start gate is {word} from now on", change=change, look_again_s=0.0)
-
-
 def assignment_differs(case: Case) -> bool:
     return case.assignment is not None and case.record.assignment != case.assignment
 
@@ -85,7 +73,8 @@ def page_contenders(case: Case) -> Decision:
 
 
 def can_adopt(case: Case) -> bool:
-    if not is_ownerless(case) or len(_contenders(case)) != 1:
+    is_paused = case.is_armed and not gates.pause(case).is_open
+    if not is_ownerless(case) or is_paused or len(_contenders(case)) != 1:
         return False
     host = _contenders(case)[0]
     report = case.fresh_report(host.instance)
@@ -172,7 +161,6 @@ def steady(case: Case) -> Decision:
 
 RULES: tuple[Rule, ...] = (
     Rule(501, "the slot is not recorded", is_unrecorded, record_slot),
-    Rule(503, "the gate follows the mode", arming_differs, rearm),
     Rule(505, "the hostname was changed", hostname_changed, refuse_hostname),
     Rule(507, "the tags were changed", assignment_differs, reassign),
     Rule(511, "several hosts and no holder", several_contend, page_contenders),

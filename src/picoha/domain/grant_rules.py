@@ -110,6 +110,7 @@ def grant(case: Case) -> Decision:
         phase=Phase.GRANTED,
         unfenced=(op.target,),
         granted_at=case.now,
+        order=None,
         is_armed=case.is_armed,
         assignment=case.assignment or record.assignment,
     )

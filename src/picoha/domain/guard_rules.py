@@ -113,6 +113,18 @@ def leave_retired(case: Case) -> Decision:
     return Decision(Answer.STEADY, "no Auto Scaling group carries this slot any more; its record is kept")
 
 
+def arming_differs(case: Case) -> bool:
+    return case.sight.record is not None and case.record.is_armed != case.is_armed and case.operation is None
+
+
+def rearm(case: Case) -> Decision:
+    """The gate on the host follows mode and tag, before anything is begun; pinned to the mode read."""
+    word = "armed" if case.is_armed else "open"
+    record = replace(case.record, is_armed=case.is_armed)
+    change = Change(record=record, pins_mode=True, event=f"gate-{word}")
+    return Decision(Answer.UPKEEP, f"the start gate is {word} from now on", change=change, look_again_s=0.0)
+
+
 RULES: tuple[Rule, ...] = (
     Rule(101, "the table cannot be read", memory_is_unreadable, hold_without_memory),
     Rule(103, "the record is from a newer version", record_is_newer, leave_newer_alone),
@@ -122,4 +134,5 @@ RULES: tuple[Rule, ...] = (
     Rule(111, "a sensor failed", cell_is_unreadable, hold_unreadable),
     Rule(113, "the slot is parked", slot_is_parked, leave_parked),
     Rule(115, "the slot is retired", slot_is_retired, leave_retired),
+    Rule(117, "the gate follows the mode", arming_differs, rearm),
 )

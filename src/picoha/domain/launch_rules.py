@@ -1,7 +1,7 @@
 """Rules 6xx: one held launch, whatever its slot is doing.
 
 A launch hook ends by itself (AWS: lifecycle hooks, HeartbeatTimeout), so a held launch is extended
-at half time, released when the slot does not gate it, and never forgotten.
+in time, released when the slot does not gate it, and never forgotten.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def is_unnoted(launch: Launch) -> bool:
 
 
 def note(launch: Launch) -> Decision:
-    """Remember when the hook's clock was first seen, so that half time can be told."""
+    """Remember when the hook's clock was first seen, so that its end can be told."""
     return _noted(launch, f"{launch.member.instance} is held in its launch hook", "launch-held")
 
 
@@ -113,14 +113,15 @@ def release_holder(launch: Launch) -> Decision:
     return _release(launch, f"{launch.member.instance} holds the slot; its launch is finished")
 
 
-def is_half_time(launch: Launch) -> bool:
+def is_running_out(launch: Launch) -> bool:
+    """True after a third of the heartbeat: well before half time even when one call was lost."""
     since = launch.case.record.held.get(launch.member.instance)
-    return since is not None and launch.case.now - since >= launch.case.policy.hook_heartbeat / 2
+    return since is not None and launch.case.now - since >= launch.case.policy.hook_heartbeat / 3
 
 
 def extend(launch: Launch) -> Decision:
     group = launch.case.group
-    decision = _noted(launch, f"the launch hook of {launch.member.instance} is extended at half time")
+    decision = _noted(launch, f"the launch hook of {launch.member.instance} is extended")
     action = ExtendLaunch(group.name if group else "", launch.member.instance)
     return replace(decision, actions=(action,))
 
@@ -139,6 +140,6 @@ LAUNCH_RULES: tuple[LaunchRule, ...] = (
     LaunchRule(605, "a warm host is ready", is_warm_and_ready, release_warm),
     LaunchRule(607, "the launch is dead", is_dead_and_unowned, abandon),
     LaunchRule(609, "the launch is the holder's", holds_the_slot, release_holder),
-    LaunchRule(611, "the hook is at half time", is_half_time, extend),
+    LaunchRule(611, "the hook runs out", is_running_out, extend),
     LaunchRule(699, "the slot decides", always, leave),
 )
