@@ -10,6 +10,7 @@ from picoha.app.act import Result, act
 from picoha.app.errors import ActionFailed, InvariantBroken, LostRace, MemoryUnreadable
 from picoha.app.observe import observe
 from picoha.app.ports import JournalRow, Ports
+from picoha.app.snapshot import pack
 from picoha.domain.case import Case, Observation, SlotSight
 from picoha.domain.decide import decide_launches, decide_slot
 from picoha.domain.decision import Answer, Change, Decision
@@ -99,6 +100,7 @@ def _remember(
         mode=seen.mode.mode,
         operation=operation.id if operation else "",
         evidence=_evidence(change, operation),
+        snapshot=pack(seen) if decision.answer in (Answer.BEGIN, Answer.REFUSE) else "",
     )
     try:
         ports.memory.commit(change, seen.mode, row if change.event else None, journal)

@@ -14,6 +14,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from picoha.domain.model import Unknown
+
 T = TypeVar("T")
 
 
@@ -32,6 +34,8 @@ def encode(value: Any) -> Any:
         return value.value
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(encode(item) for item in value)
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     return value
@@ -61,6 +65,9 @@ def _decode(kind: Any, plain: Any, where: str) -> Any:
     if origin is tuple:
         inner = get_args(kind)[0]
         return tuple(_decode(inner, item, f"{where}[{n}]") for n, item in enumerate(_a(list, plain, where)))
+    if origin is frozenset:
+        inner = get_args(kind)[0]
+        return frozenset(_decode(inner, item, where) for item in _a(list, plain, where))
     if origin is not None:
         inner = get_args(kind)[1]
         return {key: _decode(inner, item, f"{where}.{key}") for key, item in _a(dict, plain, where).items()}
@@ -70,9 +77,13 @@ def _decode(kind: Any, plain: Any, where: str) -> Any:
 
 
 def _decode_optional(kind: Any, plain: Any, where: str) -> Any:
-    if plain is None:
+    """A union is one kind, perhaps absent, perhaps unknown: `{"reason": ...}` alone is an Unknown."""
+    choices = get_args(kind)
+    if plain is None and type(None) in choices:
         return None
-    return _decode(next(one for one in get_args(kind) if one is not type(None)), plain, where)
+    if Unknown in choices and isinstance(plain, Mapping) and set(plain) == {"reason"}:
+        return _decode(Unknown, plain, where)
+    return _decode(next(one for one in choices if one not in (type(None), Unknown)), plain, where)
 
 
 def _decode_dataclass(kind: Any, plain: Any, where: str) -> Any:

@@ -238,7 +238,10 @@ class Request:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One line of history: what happened, by which rule, on what evidence."""
+    """One line of history: what happened, by which rule, on what evidence.
+
+    `snapshot` is the packed observation of a decision that began or refused something.
+    """
 
     at: datetime
     slot: SlotName
@@ -249,3 +252,4 @@ class HistoryRow:
     mode: Mode
     operation: str = ""
     evidence: str = ""
+    snapshot: str = ""

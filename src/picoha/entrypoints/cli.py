@@ -111,6 +111,29 @@ def verify(story: Path | None, cell: str | None, hours: float, as_json: bool) ->
     sys.exit(1 if broken else 0)
 
 
+@main.command("export-case")
+@click.argument("operation")
+@click.option("--story", type=FILE, help="Play this story on the desk and take the decision from it.")
+@click.option("--cell", help="Take the decision from this cell's table, with your own AWS credentials.")
+@click.option("--days", default=30.0, show_default=True, help="How far back to read a cell's table.")
+def export_case(operation: str, story: Path | None, cell: str | None, days: float) -> None:
+    """Print the decision that began OPERATION as a golden case (see tests/unit/domain/golden)."""
+    from picoha.domain.policy import Policy
+    from picoha.entrypoints import verified
+    from picoha.entrypoints.export import golden_case
+
+    if (story is None) == (cell is None):
+        _refuse("export-case takes either --story FILE or --cell NAME")
+    try:
+        rows = verified.history_of_story(story) if story else verified.history_of_cell(cell or "", days)
+        click.echo(json.dumps(golden_case(rows, operation, Policy()), indent=1, sort_keys=True))
+    except SettingsInvalid as problem:
+        _refuse(str(problem))
+    except MemoryUnreadable as problem:
+        click.echo(f"picoha: {problem}; nothing could be read", err=True)
+        sys.exit(3)
+
+
 @main.command()
 def rules() -> None:
     """Print the rule tables, as docs/rules.md has them."""

@@ -125,14 +125,24 @@ class Desk:
 
 def run(story: Story, seed: int = 0) -> DrillReport:
     """Play a story to its end and judge it; raises SettingsInvalid for a story that cannot be played."""
+    desk = played(story, seed)
+    try:
+        return report(desk, seed)
+    finally:
+        desk.world.kernel.close()
+
+
+def played(story: Story, seed: int = 0) -> Desk:
+    """Return the desk after the story's last second; the caller closes its kernel."""
     desk = Desk(story, seed)
     try:
         desk.stage.prepare()
         schedule(desk.stage)
         desk.world.kernel.run_for(story.duration_s)
-        return report(desk, seed)
-    finally:
+    except BaseException:
         desk.world.kernel.close()
+        raise
+    return desk
 
 
 def report(desk: Desk, seed: int) -> DrillReport:

@@ -1,7 +1,8 @@
-"""Where `picoha verify` gets its records: a cell's table, or a story played on the desk."""
+"""Where commands get a period's records: a cell's table, or a story played on the desk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from picoha.adapters.aws.clock import SystemClock
 from picoha.adapters.desk.story import read_story
 from picoha.app.verify import verify
 from picoha.domain.policy import Policy
-from picoha.entrypoints.drill import run
+from picoha.domain.record import HistoryRow
+from picoha.entrypoints.drill import played, run
 
 
 def of_story(path: Path) -> list[str]:
@@ -23,3 +25,18 @@ def of_cell(cell: str, hours: float) -> list[str]:
     now = SystemClock().now()
     ledger = bootstrap.memory(cell).ledger(now - timedelta(hours=hours), now)
     return verify(ledger, Policy(), now)
+
+
+def history_of_story(path: Path) -> Sequence[HistoryRow]:
+    """Return the history that a story writes, its preparation included; raises SettingsInvalid."""
+    desk = played(read_story(path))
+    try:
+        return desk.ports.memory.history(desk.world.kernel.start, desk.world.kernel.now)
+    finally:
+        desk.world.kernel.close()
+
+
+def history_of_cell(cell: str, days: float) -> Sequence[HistoryRow]:
+    """Return the history of a cell's last `days`; raises MemoryUnreadable."""
+    now = SystemClock().now()
+    return bootstrap.memory(cell).history(now - timedelta(days=days), now)
