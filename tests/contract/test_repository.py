@@ -25,7 +25,9 @@ PINNED = [
 ]
 LINES_PER_FILE, LINES_PER_FUNCTION = 300, 40
 # Lines of code, without blank lines, comments and docstrings; docs/adr/0010 says why there are two budgets.
-CODE_OF_THE_PRODUCT, CODE_OF_THE_DESK = 6000, 3500
+CODE_OF_THE_PRODUCT, CODE_OF_THE_DESK = 6000, 4500
+# The desk's budget holds the world and the commands that play it: nothing of them runs in AWS or on a host.
+DESK_COMMANDS = {"cli.py", "drill.py", "export.py", "invoke.py", "render.py", "verified.py"}
 STORIES = {
     "platform-host-lost",
     "platform-warm-pool",
@@ -165,8 +167,9 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_product_and_the_desk_keep_their_budgets() -> None:
-    desk = [path for path in source_files() if "desk" in path.parts]
-    product = [path for path in source_files() if "desk" not in path.parts]
+    files = source_files()
+    desk = [path for path in files if "desk" in path.parts or path.name in DESK_COMMANDS]
+    product = [path for path in files if path not in desk]
     assert sum(map(lines_of_code, product)) <= CODE_OF_THE_PRODUCT
     assert sum(map(lines_of_code, desk)) <= CODE_OF_THE_DESK
 

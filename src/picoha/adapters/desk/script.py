@@ -27,9 +27,18 @@ def schedule(stage: Stage) -> None:
 
 
 def _play(stage: Stage, beat: Beat) -> None:
-    words = (beat.do.replace("-", " "), beat.pico or beat.name, beat.to)
-    stage.note(beat.slot or "cell", "world", " ".join(word for word in words if word))
+    kind, text = SAID.get(beat.do, ("world", beat.do.replace("-", " ")))
+    words = (text, beat.pico or beat.name, beat.to)
+    stage.note(beat.slot or "cell", kind, " ".join(word for word in words if word))
     VERBS[beat.do](stage, beat)
+
+
+SAID = {
+    "die": ("silence", "the machine dies with its picos; EC2 goes on saying running"),
+    "agent-dies": ("silence", "the agent dies; the picos go on running"),
+    "ask": ("operator", "asks for"),
+}
+"""How the timeline tells some of the beats; the others are told by their own names."""
 
 
 def _pause(stage: Stage, beat: Beat) -> None:
@@ -151,6 +160,13 @@ def _kill_handlers(stage: Stage, beat: Beat) -> None:
         task.kill()
 
 
+def _reboot(stage: Stage, beat: Beat) -> None:
+    """An orderly reboot of the operating system: EC2 says running all the time."""
+    host = stage.host(beat)
+    host.shut_down()
+    stage.world.kernel.at(beat.for_s or 60.0, lambda: host.boot() if not host.is_up else None)
+
+
 def _add_slot(stage: Stage, beat: Beat) -> None:
     stage.add(next(one for one in stage.story.later if one.name == beat.slot), is_hooked=True)
 
@@ -213,6 +229,7 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "bad-starts": _bad_starts,
     "table": _table,
     "ask": _ask,
+    "reboot": _reboot,
     "unhealthy": _unhealthy,
     "no-metrics": _no_metrics,
     "deaf": _deaf,
