@@ -16,7 +16,7 @@ SAM_READY := .venv-sam/.ready
 FUNCTION_PYTHON := 3.13
 SLOTS ?= platform1,ec1,ec2
 
-.PHONY: help setup demo test test-deep lint types arch bench build template validate requirements clean
+.PHONY: help setup demo test test-deep lint types arch docs bench build template validate requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ types: $(DEV_READY) ## mypy, strict
 
 arch: $(DEV_READY) ## import-linter: who may import what
 	$(BIN)/lint-imports
+
+docs: $(DEV_READY) ## write again what the documents quote from commands
+	$(BIN)/python scripts/write_docs.py
 
 bench: $(DEV_READY) ## what things cost
 	$(BIN)/python benchmarks/bench.py
@@ -68,7 +71,7 @@ requirements: $(DEV_READY) ## compile the hash-pinned files again; UPGRADE=1 tak
 
 clean: ## remove what was made, the venvs included
 	rm -rf .venv .venv-sam .aws-sam build .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python .venv-sam/bin/python:
 	@python=$$(scripts/find_python.sh); echo "$(@D:/bin=): a venv of $$python"; "$$python" -m venv $(@D:/bin=)

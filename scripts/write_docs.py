@@ -1,7 +1,6 @@
-"""Rewrites the parts of the documents that commands print: README's blocks, docs/rules.md, the list of stories.
+"""Rewrites what commands print inside the documents: README's blocks, docs/rules.md, the list of stories.
 
-    python scripts/write_docs.py            write them
-    python scripts/write_docs.py --check    write nothing; exit code 1 when one of them is stale
+With --check it writes nothing and ends with 1 when one of them is stale.
 """
 
 from __future__ import annotations
@@ -27,29 +26,32 @@ BLOCKS = {
 """The README's blocks: what the reader types, and the arguments of `picoha` that it comes to."""
 RULES_HEAD = """# Rules
 
-Written by `make docs` from `picoha rules`; do not edit. The first rule that matches decides, so the order is part of
-the meaning. A number never changes its meaning: it stands in every row of the history, in the log and in the messages.
+Written by `make docs` from `picoha rules`; do not edit. The first rule that matches decides, so the order is
+part of the meaning. A number never changes its meaning: it stands in every row of the history, in the log and
+in the messages.
 
 | numbers | about |
 |---|---|
-| 1xx | what must be readable, understood and consistent before anything else is asked |
+| 1xx | what must be readable, understood, consistent and up to date before anything else is asked |
 | 2xx | an operator's request |
-| 3xx | the open operation: 30x–32x fence and replace, 33x–34x address, launch and grant, 35x–37x drain, verify, wait |
+| 30x to 32x | the open operation: fence, prove, wait for a replacement |
+| 33x, 34x | the open operation: address, launch, grant |
+| 35x to 37x | the open operation: verify, drain, wait for a human |
 | 4xx | the holder is not well: confirm, restart in place, admit |
-| 5xx, 999 | adopt, grant for the first time, keep the record true; steady |
+| 5xx, 999 | adopt, grant for the first time, keep the record true; nothing to do |
 | 6xx | one held launch, whatever its slot is doing |
 
-The last column is the function that answers, in `src/picoha/domain/`.
+The tables are in `src/picoha/domain/`, one file for each block; an answer is the function of that name.
 
 """
 
 
 def printed(arguments: tuple[str, ...]) -> str:
-    """Return what `picoha` prints with these arguments at 100 columns; raises CalledProcessError if it fails."""
+    """Return what `picoha` prints at 100 columns; raises CalledProcessError if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "picoha.entrypoints.cli", *arguments],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(WIDTH)},
+        env={**os.environ, "COLUMNS": str(WIDTH), "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=True,
@@ -58,7 +60,7 @@ def printed(arguments: tuple[str, ...]) -> str:
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """Return the text with `content` between the markers of a block; raises ValueError where there are none."""
+    """Return the text with `content` between a block's markers; raises ValueError without them."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         raise ValueError(f"the markers {begin} and {end} must stand there once")

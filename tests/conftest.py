@@ -1,7 +1,10 @@
-"""Hypothesis profiles: `ci`, the same examples on every run; `deep`, twenty times as many, new ones."""
+"""Hypothesis profiles (`ci`: the same examples on every run; `deep`: twenty times as many), and figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import settings
 
 CI_EXAMPLES = 100
@@ -10,3 +13,27 @@ settings.register_profile("ci", deadline=None, max_examples=CI_EXAMPLES, derando
 settings.register_profile("deep", deadline=None, max_examples=20 * CI_EXAMPLES)
 # Hypothesis' pytest plugin reads --hypothesis-profile later than this file, so the option wins.
 settings.load_profile("ci")
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Let a test print a figure of its run; it survives xdist and stands in the closing lines."""
+
+    def say(text: str) -> None:
+        request.node.user_properties.append(("figure", text))
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all tests after the run, in the order of the files."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    said = [
+        f"{one.nodeid.split('::')[0]}: {text}"
+        for one in sorted(reports, key=lambda report: report.nodeid)
+        for name, text in one.user_properties
+        if name == "figure" and one.when == "call"
+    ]
+    if said:
+        terminalreporter.section("figures")
+        terminalreporter.write("\n".join(said) + "\n")
