@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from picoha.domain.case import Case, Observation, SlotSight
-from picoha.domain.decision import Change
+from picoha.domain.decide import decide_slot
+from picoha.domain.decision import Change, Decision
 from picoha.domain.health import Health
 from picoha.domain.model import (
     Address,
@@ -212,7 +213,7 @@ def an_operation(slot: str = EC1, step: Step = Step.FENCING, **fields: Any) -> O
         victim=victim,
         victims=(victim,),
         target=NEW if (fields.get("stuck_in") or step) in _TARGETED else None,
-        trail={"admitted": ago(60), step.value: ago(10)},
+        trail={"admitted": ago(60), (fields.get("stuck_in") or step).value: ago(10)},
     )
     return replace(op, **fields)
 
@@ -225,7 +226,8 @@ def in_failover(slot: str = EC1, step: Step = Step.FENCING, **op_fields: Any) ->
     if stands_at in _FENCED:
         return replace(record, unfenced=())
     if stands_at is Step.VERIFYING:
-        return replace(record, epoch=2, holder=op.target, phase=Phase.GRANTED, unfenced=(NEW,))
+        granted: dict[str, Any] = {"phase": Phase.GRANTED, "unfenced": (NEW,), "granted_at": op.step_at}
+        return replace(record, epoch=2, holder=op.target, **granted)
     return record
 
 
@@ -288,6 +290,24 @@ def a_case(sight: SlotSight, *others: SlotSight, policy: Policy | None = None, *
     return Case(seen, seen.slot(sight.name), policy or Policy())
 
 
+def decided(sight: SlotSight, *others: SlotSight, policy: Policy | None = None, **fields: Any) -> Decision:
+    """What is decided for the first sight's slot in the demo cell."""
+    return decide_slot(an_observation(sight, *others, **fields), sight.name, policy or Policy())
+
+
+def written(decision: Decision) -> SlotRecord:
+    """The record that a decision writes."""
+    assert decision.change is not None, decision.sentence
+    return decision.change.record
+
+
+def operation_after(decision: Decision) -> Operation:
+    """The operation that a decision leaves open."""
+    op = written(decision).operation
+    assert op is not None, decision.sentence
+    return op
+
+
 def a_pause(seconds_left: float, **fields: Any) -> Pause:
     return replace(Pause("upgrade", "anna", ago(3600), ago(-seconds_left)), **fields)
 
@@ -306,10 +326,12 @@ def at(seen: Observation, seconds: float) -> Observation:
 
 
 def saved(seen: Observation, slot: str, change: Change | None) -> Observation:
-    """The observation after a change was committed: the next version, and the brake if it changed."""
+    """The observation after a change was committed: all it writes, and the request it consumes."""
     if change is None:
         return seen
     record = replace(change.record, ver=change.record.ver + 1)
-    slots = tuple(replace(one, record=record) if one.name == slot else one for one in seen.slots)
+    left = tuple(one for one in seen.slot(SlotName(slot)).requests if one.id != change.consumes)
+    slots = (replace(one, record=record, requests=left) if one.name == slot else one for one in seen.slots)
     brake = replace(change.brake, ver=change.brake.ver + 1) if change.brake else seen.brake
-    return replace(seen, slots=slots, brake=brake)
+    mode = replace(change.mode, ver=change.mode.ver + 1) if change.mode else seen.mode
+    return replace(seen, slots=tuple(slots), brake=brake, mode=mode)

@@ -198,10 +198,17 @@ class Case:
             hostname=spec.hostname,
             container=spec.container,
             picos=spec.picos,
-            platform_hostname=platform.sight.spec.hostname if platform and platform.sight.spec else "",
+            platform_hostname=_hostname(platform) if platform else "",
             platform_address=address.public_ip if address else (told.platform_address if told else None),
             tests=tuple(str(one) for one in spec.depends_on if one.scheme in ("tcp", "mount")),
         )
+
+    @property
+    def renewed_assignment(self) -> Assignment | None:
+        """What to write as assignment: the tags', unless they change a granted hostname (H18)."""
+        old, new = self.record.assignment, self.assignment
+        is_renamed = old is not None and new is not None and old.hostname != new.hostname
+        return old if new is None or (is_renamed and self.record.epoch > 0) else new
 
     def is_gone(self, instance: InstanceId | None) -> bool:
         """True when EC2 shows the host going or gone, or neither EC2 nor the group shows it."""
@@ -213,6 +220,14 @@ class Case:
     def in_step_for(self, op: Operation) -> timedelta:
         """How long the operation has been in its present step."""
         return self.now - op.step_at
+
+
+def _hostname(platform: Case) -> str:
+    """The Platform's name: from its tags, or as it was last assigned while they are wrong."""
+    if platform.sight.spec is not None:
+        return platform.sight.spec.hostname
+    told = platform.record.assignment
+    return told.hostname if told else ""
 
 
 def is_open(sight: SlotSight) -> bool:

@@ -100,14 +100,21 @@ def _decode_dataclass(kind: Any, plain: Any, where: str) -> Any:
 def _decode_scalar(kind: Any, plain: Any, where: str) -> Any:
     try:
         if kind is datetime:
-            return datetime.fromisoformat(plain)
+            return _aware(datetime.fromisoformat(plain))
         if kind is bool:
             return _a(bool, plain, where)
-        if kind in (int, float) and isinstance(plain, bool):
-            raise ValueError("a bool")
+        is_broken = kind is int and isinstance(plain, float) and not plain.is_integer()
+        if is_broken or (kind in (int, float) and isinstance(plain, bool)):
+            raise ValueError("no whole number")
         return kind(plain) if kind is not str else _a(str, plain, where)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, OverflowError) as problem:
         raise Undecodable(f"{where} is {plain!r:.80}, not a {kind.__name__}") from problem
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at
 
 
 def _a(kind: type, plain: Any, where: str) -> Any:

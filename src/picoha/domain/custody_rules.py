@@ -9,7 +9,7 @@ from picoha.domain.actions import MoveAddress
 from picoha.domain.case import Case, is_active
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, wait
 from picoha.domain.model import GOING_OR_GONE, Host
-from picoha.domain.progress import begin
+from picoha.domain.progress import begin, send_once
 from picoha.domain.record import Phase, Step, Verb
 
 
@@ -41,7 +41,7 @@ def refuse_hostname(case: Case) -> Decision:
 
 
 def reassign(case: Case) -> Decision:
-    record = replace(case.record, assignment=case.assignment)
+    record = replace(case.record, assignment=case.renewed_assignment)
     change = Change(record=record, event="assigned")
     return Decision(Answer.UPKEEP, "the assignment follows the tags", change=change, look_again_s=0.0)
 
@@ -145,9 +145,19 @@ def mend_address(case: Case) -> Decision:
         where = address.instance or address.interface
         return alert(f"{address.public_ip} is on {where}, not on the holder {host.instance}; it is not taken")
     action = MoveAddress(address.allocation, host.interface, host.instance)
-    change = Change(record=case.record, pins_mode=True, event="address-mended")
     sentence = f"{address.public_ip} is free and goes back to the holder {host.instance}"
-    return Decision(Answer.SEND, sentence, actions=(action,), change=change)
+    return send_once(case, sentence, action, event="address-mended")
+
+
+def nobody_holds(case: Case) -> bool:
+    return is_ownerless(case) or case.record.phase is Phase.VACANT
+
+
+def wait_for_holder(case: Case) -> Decision:
+    owed = ", ".join(case.record.unfenced)
+    if owed:
+        return hold(f"nobody holds the slot, and {owed} is not proven off")
+    return wait("nobody holds the slot yet", None)
 
 
 def always(_case: Case) -> bool:
@@ -172,7 +182,7 @@ RULES: tuple[Rule, ...] = (
 UPKEEP: tuple[Rule, ...] = (
     Rule(521, "a second host lives", two_live, page_two),
     Rule(523, "the address left the holder", address_is_missing, mend_address),
-    Rule(531, "nobody holds the slot", is_ownerless, lambda case: wait("nobody holds the slot yet", None)),
+    Rule(531, "nobody holds the slot", nobody_holds, wait_for_holder),
     Rule(999, "nothing to do", always, steady),
 )
 """Asked last, while the holder is well."""

@@ -39,7 +39,8 @@ def decide_slot(seen: Observation, slot: SlotName, policy: Policy) -> Decision:
     """Return the decision of the first matching rule for one slot; rules never raise."""
     case = Case(seen, seen.slot(slot), policy)
     rule = next(row for row in SLOT_RULES if row.when(case))
-    return _with_outbox(_with_attention(case, rule.then(case).stamped(rule.number)))
+    decision = _with_rule(rule.then(case).stamped(rule.number))
+    return _with_outbox(_with_attention(case, decision))
 
 
 def decide_launches(seen: Observation, slot: SlotName, policy: Policy) -> tuple[Decision, ...]:
@@ -61,8 +62,11 @@ def _decide_launch(launch: Launch) -> Decision:
 
 
 def _with_attention(case: Case, decision: Decision) -> Decision:
-    """Save when the holding rule changed, and page once it has held for long (design.md 6)."""
-    if case.sight.record is None or case.seen.memory is not None or case.sight.newer:
+    """Save when the holding rule changed, and page once the slot was held for long (design.md 6).
+
+    Another rule that holds goes on with the first one's time; a slot without a record gets one.
+    """
+    if case.seen.memory is not None or case.sight.newer:
         return decision
     old = case.record.attention
     if decision.answer not in (Answer.HOLD, Answer.ALERT):
@@ -70,16 +74,29 @@ def _with_attention(case: Case, decision: Decision) -> Decision:
             return decision
         return _saving(case, decision, None)
     now = case.now
-    if old is None or old.rule != decision.rule:
+    if old is None:
         return _saving(case, decision, Attention(rule=decision.rule, since=now), event="held")
+    is_same = old.rule == decision.rule
     delay = case.policy.hold_page_after if decision.answer is Answer.HOLD else None
     is_due = delay is None or now - old.since >= delay
-    is_quiet = old.notified_at is None or now - old.notified_at >= case.policy.page_repeat_after
+    rest = case.policy.page_repeat_after if is_same else case.policy.hold_page_after
+    is_quiet = old.notified_at is None or now - old.notified_at >= rest
     if not (is_due and is_quiet):
-        return decision
-    paged = _saving(case, decision, replace(old, notified_at=now), event="paged")
+        turned = replace(old, rule=decision.rule)
+        return decision if is_same else _saving(case, decision, turned, event="held")
+    paged = _saving(case, decision, replace(old, rule=decision.rule, notified_at=now), event="paged")
     page = notice(case, case.operation, "page", f"{decision.sentence}. Look: picoha why {case.sight.name}")
     return replace(paged, change=replace(paged.change, notice=page)) if paged.change else paged
+
+
+def _with_rule(decision: Decision) -> Decision:
+    """Let an operation that is admitted now remember the rule that admitted it."""
+    change = decision.change
+    op = change.record.operation if change else None
+    if decision.answer is not Answer.BEGIN or change is None or op is None:
+        return decision
+    record = replace(change.record, operation=replace(op, rule=decision.rule))
+    return replace(decision, change=replace(change, record=record))
 
 
 def _with_outbox(decision: Decision) -> Decision:

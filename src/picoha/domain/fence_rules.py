@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from picoha.domain import gates
 from picoha.domain.actions import AbandonLaunch, Action, FenceHost, HintUnhealthy
 from picoha.domain.case import Case
-from picoha.domain.decision import Decision, Rule, alert, hold, wait
+from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, wait
 from picoha.domain.model import InstanceState
 from picoha.domain.progress import in_step, is_late, next_victim, opened, send, stuck, to_step
 from picoha.domain.record import Step
+
+GIVING_STEPS = (Step.AWAITING_HOST, Step.ADDRESSING, Step.RELEASING)
+HOLDS_GIVING = 315
+"""The rule whose hold stops the clock of those steps."""
 
 
 def victim_is_proven(case: Case) -> bool:
@@ -83,8 +89,7 @@ def abandon_dead_launches(case: Case) -> Decision:
 
 def giving_is_closed(case: Case) -> bool:
     """Dependencies or the Platform went away during the operation: hold, in any step before a grant."""
-    steps = (Step.AWAITING_HOST, Step.ADDRESSING, Step.RELEASING)
-    return in_step(case, *steps) and _closed_for_giving(case) is not None
+    return in_step(case, *GIVING_STEPS) and _closed_for_giving(case) is not None
 
 
 def _closed_for_giving(case: Case) -> gates.Gate | None:
@@ -94,6 +99,19 @@ def _closed_for_giving(case: Case) -> gates.Gate | None:
 def hold_giving(case: Case) -> Decision:
     gate = _closed_for_giving(case)
     return hold(f"{opened(case).id} waits: {gate.sentence if gate else ''}")
+
+
+def giving_is_open_again(case: Case) -> bool:
+    held = case.record.attention
+    return in_step(case, *GIVING_STEPS) and held is not None and held.rule == HOLDS_GIVING
+
+
+def restart_step(case: Case) -> Decision:
+    """The time of the outage does not count against the step's deadline (domain.md F7)."""
+    op = opened(case)
+    record = replace(case.record, operation=replace(op, step_at=case.now), attention=None)
+    change = Change(record=record, event="released")
+    return Decision(Answer.STEP, f"{op.id} goes on", change=change, look_again_s=0.0)
 
 
 def two_candidates(case: Case) -> bool:
@@ -155,7 +173,8 @@ RULES: tuple[Rule, ...] = (
     Rule(307, "the victim is being fenced", is_fencing, fence),
     Rule(311, "a dead launch is still held", dead_launch_is_held, abandon_dead_launches),
     Rule(313, "the target is gone", target_is_gone, replace_target),
-    Rule(315, "a dependency or the Platform is down", giving_is_closed, hold_giving),
+    Rule(HOLDS_GIVING, "a dependency or the Platform is down", giving_is_closed, hold_giving),
+    Rule(317, "a dependency or the Platform is back", giving_is_open_again, restart_step),
     Rule(321, "two hosts could take the slot", two_candidates, page_two_candidates),
     Rule(323, "a replacement is there", one_candidate, take_candidate),
     Rule(325, "the replacement is late", host_is_late, page_for_host),

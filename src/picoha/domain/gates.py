@@ -7,13 +7,13 @@ only; operator-ordered work counts against none of the limits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from picoha.domain import signals
 from picoha.domain.case import Case, is_active, is_open
 from picoha.domain.model import Unknown
-from picoha.domain.record import Mode, Phase, Step, Verb
+from picoha.domain.record import CONTROLLER, Mode, Operation, Phase, Step, Verb
 
 
 @dataclass(frozen=True)
@@ -179,9 +179,7 @@ def in_flight(case: Case) -> Gate:
 def _is_busy(case: Case, name: str) -> bool:
     other = Case(case.seen, next(one for one in case.seen.slots if one.name == name), case.policy)
     op = other.operation
-    return (
-        is_open(other.sight) and not other.is_platform and op is not None and op.verb is not Verb.FIRST_GRANT
-    )
+    return is_open(other.sight) and not other.is_platform and op is not None and _is_automatic(op)
 
 
 def storm(case: Case) -> Gate:
@@ -189,13 +187,14 @@ def storm(case: Case) -> Gate:
     released = case.seen.brake.storm_released_until
     if released and case.now < released:
         return Gate("storm", True, f"released by an operator until {released:%H:%M:%S} UTC")
-    bad, well_zones, bad_zones = _census(case)
+    census = _census(case)
     limit = max(case.policy.storm_floor, -(-case.policy.storm_percent * len(case.seen.slots) // 100))
-    count = f"{len(bad)} of {len(case.seen.slots)} slots bad or replaced lately (limit {limit})"
-    if len(bad) <= limit:
+    number = len(census.bad) + census.replaced
+    count = f"{number} of {len(case.seen.slots)} slots bad or replaced lately (limit {limit})"
+    if number <= limit:
         return Gate("storm", True, count)
-    if len(bad_zones) == 1 and well_zones - bad_zones:
-        return _one_zone(case, bad, next(iter(bad_zones)))
+    if len(census.bad_zones) == 1 and census.well_zones - census.bad_zones:
+        return _one_zone(case, census.bad, next(iter(census.bad_zones)))
     return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause")
 
 
@@ -208,28 +207,40 @@ def _one_zone(case: Case, bad: list[Case], zone: str) -> Gate:
     return Gate("storm", True, f"all in zone {zone} while another zone reports healthy")
 
 
-def _census(case: Case) -> tuple[list[Case], set[str], set[str]]:
-    """Return the bad cases, the zones with a healthy holder, and the zones of the bad holders."""
-    bad: list[Case] = []
-    well_zones: set[str] = set()
-    bad_zones: set[str] = set()
+@dataclass
+class _Census:
+    """The bad slots of a cell, how many others were replaced lately, and in which zones."""
+
+    bad: list[Case] = field(default_factory=list)
+    replaced: int = 0
+    bad_zones: set[str] = field(default_factory=set)
+    well_zones: set[str] = field(default_factory=set)
+
+
+def _is_automatic(op: Operation) -> bool:
+    """True for a failover that no operator ordered: the only operations that limits count."""
+    return op.verb is Verb.FAILOVER and op.by == CONTROLLER
+
+
+def _census(case: Case) -> _Census:
+    census = _Census()
     for sight in case.seen.slots:
         other = Case(case.seen, sight, case.policy)
         record = other.record
-        lately = record.ended_at is not None and case.now - record.ended_at < case.policy.storm_memory
-        is_replacing = record.operation is not None and record.operation.verb is not Verb.FIRST_GRANT
-        is_bad = is_replacing or (
-            record.phase is Phase.ACTIVE and signals.judge(other).life in signals.CONFIRMED
-        )
+        is_replacing = record.operation is not None and _is_automatic(record.operation)
+        is_lost = record.phase is Phase.ACTIVE and signals.judge(other).life in signals.CONFIRMED
         victim = record.operation.victim if record.operation else record.holder
         host = other.host(victim)
-        if is_bad:
-            bad_zones.add(host.zone if host else "unknown")
-        elif host is not None:
-            well_zones.add(host.zone)
-        if is_bad or lately:
-            bad.append(other)
-    return bad, well_zones, bad_zones
+        if is_replacing or is_lost:
+            census.bad.append(other)
+            census.bad_zones.add(host.zone if host else "unknown")
+            continue
+        if host is not None:
+            census.well_zones.add(host.zone)
+        if record.ended_at is not None and case.now - record.ended_at < case.policy.storm_memory:
+            census.replaced += 1
+            census.bad_zones.add(record.ended_zone or "unknown")
+    return census
 
 
 GIVING: tuple[Callable[[Case], Gate], ...] = (pause, dependencies, platform_first, slot_order)

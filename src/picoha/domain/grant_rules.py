@@ -112,7 +112,7 @@ def grant(case: Case) -> Decision:
         granted_at=case.now,
         order=None,
         is_armed=case.is_armed,
-        assignment=case.assignment or record.assignment,
+        assignment=case.renewed_assignment,
     )
     change = replace(decision.change, record=granted, grant=op.target, proven=op.victims)
     return replace(decision, change=change)

@@ -102,7 +102,7 @@ def slot_is_parked(case: Case) -> bool:
 
 
 def slot_is_retired(case: Case) -> bool:
-    return case.sight.group is None and not case.sight.requests
+    return case.sight.group is None and case.operation is None and not case.sight.requests
 
 
 def leave_parked(case: Case) -> Decision:

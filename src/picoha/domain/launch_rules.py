@@ -12,8 +12,9 @@ from datetime import datetime
 
 from picoha.domain.actions import AbandonLaunch, ExtendLaunch, ReleaseLaunch
 from picoha.domain.case import Case
-from picoha.domain.decision import SOON_S, Answer, Change, Decision, wait
+from picoha.domain.decision import Answer, Change, Decision, wait
 from picoha.domain.model import Member
+from picoha.domain.progress import send_once
 from picoha.domain.record import Mode
 
 
@@ -75,9 +76,7 @@ def release_ungated(launch: Launch) -> Decision:
 def _release(launch: Launch, sentence: str) -> Decision:
     group = launch.case.group
     name = group.name if group else ""
-    return Decision(
-        Answer.SEND, sentence, actions=(ReleaseLaunch(name, launch.member.instance),), look_again_s=SOON_S
-    )
+    return send_once(launch.case, sentence, ReleaseLaunch(name, launch.member.instance))
 
 
 def is_warm_and_ready(launch: Launch) -> bool:
@@ -100,7 +99,7 @@ def abandon(launch: Launch) -> Decision:
     group = launch.case.group
     sentence = f"{launch.member.instance} is terminated but still held; its launch is abandoned"
     action = AbandonLaunch(group.name if group else "", launch.member.instance)
-    return Decision(Answer.SEND, sentence, actions=(action,), look_again_s=SOON_S)
+    return send_once(launch.case, sentence, action)
 
 
 def holds_the_slot(launch: Launch) -> bool:

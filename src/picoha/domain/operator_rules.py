@@ -48,7 +48,8 @@ def refuse_old(case: Case) -> Decision:
 
 
 def has_no_record(case: Case) -> bool:
-    return bool(case.sight.requests) and case.sight.record is None
+    is_adopt = bool(case.sight.requests) and _request(case).verb is RequestVerb.ADOPT
+    return bool(case.sight.requests) and case.sight.record is None and not is_adopt
 
 
 def refuse_unrecorded(case: Case) -> Decision:
@@ -137,6 +138,8 @@ def adopt(case: Case) -> Decision:
         epoch=highest + 1,
         holder=host.instance,
         phase=Phase.ACTIVE,
+        is_armed=case.is_armed,
+        assignment=case.renewed_assignment,
         unfenced=(host.instance,),
         granted_at=case.now,
         active_since=None,

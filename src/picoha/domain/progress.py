@@ -15,6 +15,7 @@ from picoha.domain.case import Case
 from picoha.domain.decision import SOON_S, Answer, Change, Decision, wait
 from picoha.domain.model import InstanceId
 from picoha.domain.record import (
+    CONTROLLER,
     Brake,
     Intent,
     Notice,
@@ -55,7 +56,8 @@ def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | No
         from_epoch=record.epoch,
         victim=record.holder,
         victims=(record.holder,) if record.holder else (),
-        by=request.by if request else "controller",
+        by=request.by if request else CONTROLLER,
+        zone=host.zone if (host := case.host(record.holder)) else "",
         trail={"admitted": case.now, step.value: case.now},
     )
     order = _drain_order(case, record.holder) if step is Step.DRAINING and record.holder else None
@@ -122,19 +124,32 @@ def send(case: Case, sentence: str, actions: Iterable[Action]) -> Decision:
     due = tuple(action for action in actions if _is_due(case, op, action))
     if not due:
         return wait(sentence)
-    intents = dict(op.intents)
+    intents, number = dict(op.intents), op.journal
     for action in due:
         key = str(action)
         old = intents.get(key)
         if old is None:
-            intents[key] = Intent(number=len(intents) + 1, first_at=case.now, sent_at=case.now)
+            number += 1
+            intents[key] = Intent(number=number, first_at=case.now, sent_at=case.now)
         else:
             intents[key] = replace(old, sent_at=case.now, sends=old.sends + 1)
     change = Change(
-        record=replace(case.record, operation=replace(op, intents=intents)),
+        record=replace(case.record, operation=replace(op, intents=intents, journal=number)),
         pins_mode=any(isinstance(action, TAKING) for action in due),
     )
     return Decision(Answer.SEND, sentence, actions=due, change=change, look_again_s=SOON_S)
+
+
+def send_once(case: Case, sentence: str, action: Action, event: str = "") -> Decision:
+    """Order one effect outside any operation, at most every `resend_after`, until it is seen."""
+    key, sent = str(action), case.record.sent
+    if key in sent and case.now - sent[key] < case.policy.resend_after:
+        return wait(sentence)
+    kept = {one: at for one, at in sent.items() if case.now - at < case.policy.hook_heartbeat}
+    record = replace(case.record, sent={**kept, key: case.now})
+    is_first = key not in sent
+    change = Change(record=record, pins_mode=isinstance(action, TAKING), event=event if is_first else "")
+    return Decision(Answer.SEND, sentence, actions=(action,), change=change, look_again_s=SOON_S)
 
 
 def _is_due(case: Case, op: Operation, action: Action) -> bool:
@@ -183,13 +198,14 @@ def finish(case: Case, sentence: str) -> Decision:
     """End the open operation: the target is the verified, active holder."""
     op = opened(case)
     done = replace(op, step=Step.DONE, step_at=case.now, trail={**op.trail, "done": case.now})
-    is_automatic = op.verb is Verb.FAILOVER and op.by == "controller"
+    is_automatic = op.verb is Verb.FAILOVER and op.by == CONTROLLER
     record: SlotRecord = replace(
         case.record,
         phase=Phase.ACTIVE,
         operation=None,
         active_since=case.now,
         ended_at=case.now if is_automatic else case.record.ended_at,
+        ended_zone=op.zone if is_automatic else case.record.ended_zone,
     )
     took = (case.now - op.opened_at).total_seconds()
     told = notice(case, op, "info", f"{sentence}; it took {took:.0f} s")

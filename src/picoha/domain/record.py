@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from picoha.domain.model import InstanceId, Kind, Pico, SlotName
 
+CONTROLLER = "controller"
+"""The `by` of everything that no human ordered."""
 SCHEMA = 1
 """The record layout this code understands; a greater one is left alone (safety S15)."""
 
@@ -84,6 +86,8 @@ class Operation:
     stuck_in: Step | None = None
     trail: Mapping[str, datetime] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)
+    journal: int = 0
+    zone: str = ""
 
     @property
     def is_ended(self) -> bool:
@@ -161,11 +165,13 @@ class SlotRecord:
     outbox: tuple[Notice, ...] = ()
     restarts: tuple[datetime, ...] = ()
     ended_at: datetime | None = None
+    ended_zone: str = ""
     active_since: datetime | None = None
     granted_at: datetime | None = None
     would_have: str = ""
     operations: int = 0
     held: Mapping[str, datetime] = field(default_factory=dict)
+    sent: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

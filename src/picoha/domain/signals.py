@@ -89,9 +89,11 @@ def _heard(case: Case, report: Report | None) -> Verdict:
     sample = case.sight.metric
     if fresh is None:
         is_good = isinstance(sample, Sample) and sample.value >= 1
-        if is_good or report is None:
+        if is_good:
             return Verdict(Life.WELL, "its metric is good")
-        return Verdict(Life.UNSURE, "its metric says failed and its report is old")
+        return Verdict(
+            Life.UNSURE, f"its metric says failed and its report is {'old' if report else 'missing'}"
+        )
     if fresh.failed_samples >= case.policy.failed_samples:
         return Verdict(Life.PICOS_FAILED, f"{fresh.failed_samples} failed samples in a row: {_failed(fresh)}")
     if fresh.failed_samples > 0:

@@ -159,12 +159,17 @@ def missing_fact_appeared(case: Case) -> bool:
     return any(rule(then) for rule in _FACTS[op.stuck_in])
 
 
+def target_may_be_replaced(case: Case) -> bool:
+    """The target is gone and the budget of bad replacements is not: else only `retry` goes on."""
+    return target_is_gone(case) and opened(case).attempt < case.policy.bad_replacements
+
+
 _FACTS = {
     Step.FENCING: (victim_is_proven,),
     Step.AWAITING_HOST: (one_candidate,),
-    Step.ADDRESSING: (address_is_settled, target_is_gone),
-    Step.RELEASING: (target_is_in_service, target_is_gone),
-    Step.VERIFYING: (names_are_verified, picos_are_up, is_first_healthy, is_verified, target_is_gone),
+    Step.ADDRESSING: (address_is_settled, target_may_be_replaced),
+    Step.RELEASING: (target_is_in_service, target_may_be_replaced),
+    Step.VERIFYING: (names_are_verified, picos_are_up, is_first_healthy, is_verified, target_may_be_replaced),
     Step.DRAINING: (),
 }
 

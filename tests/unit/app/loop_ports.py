@@ -11,6 +11,7 @@ from picoha.adapters.aws.memory import AwsMemory
 from picoha.adapters.desk.kernel import START
 from picoha.app.errors import SensorFailed
 from picoha.app.ports import DeclaredSlot, HostStatus, JournalRow, Remembered
+from picoha.app.verify import Ledger
 from picoha.domain.decision import Change
 from picoha.domain.model import (
     Address,
@@ -209,3 +210,6 @@ class Watched:
 
     def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
         return self._inner.history(since, until)
+
+    def ledger(self, since: datetime, until: datetime) -> Ledger:
+        return self._inner.ledger(since, until)

@@ -153,7 +153,7 @@ def test_a_table_that_cannot_be_read_is_unknown_and_nothing_is_remembered(cell: 
     before = cell.see()
     cell.memory.before_load = unreadable
     after = cell.see()
-    nothing = {"record": None, "reports": {}}
+    nothing: dict[str, Any] = {"record": None, "reports": {}}
     assert changed(before, after) == {
         "": {"memory": Unknown("reading table picoha-demo: denied"), "mode": ModeRecord()},
         EC1: nothing,

@@ -239,7 +239,6 @@ def test_the_ages_are_settings() -> None:
     assert judge(a_case(a_silent_sight(EC1, 100), policy=patient)).life is Life.SUSPECT
 
 
-@pytest.mark.xfail(strict=True, reason="a metric of 0 with no readable report is judged WELL: 'its metric is good'")
 def test_a_failed_metric_without_any_report_is_not_well() -> None:
     sight = a_sight(EC1, reports={}, metric=Sample(ago(5), 0.0))
     assert judge(a_case(sight)).life is not Life.WELL

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -192,32 +193,41 @@ class AwsMemory:
         """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
         rows: list[HistoryRow] = []
         low, high = since.isoformat(), until.isoformat() + "~"
-        try:
-            with reading("reading the history", MemoryUnreadable):
-                for month in _months(since, until):
-                    stored = self._query(f"HISTORY#{month}", low, high)
-                    rows += [decode(HistoryRow, body(one)) for one in stored]
-        except Undecodable as problem:
-            raise MemoryUnreadable(f"reading the history: {problem}") from problem
+        with _understanding("reading the history"):
+            for month in _months(since, until):
+                stored = self._query(f"HISTORY#{month}", low, high)
+                rows += [decode(HistoryRow, body(one)) for one in stored]
         return rows
 
     def ledger(self, since: datetime, until: datetime) -> Ledger:
         """Return what a period's records say, for `verify`; raises MemoryUnreadable."""
         history = self.history(since, until)
         names = {row.operation for row in history if row.operation}
-        with reading("reading the ledger", MemoryUnreadable):
+        with _understanding("reading the ledger"):
             proofs = {str(top(one, "sk")): body(one) for one in self._query(PROOF)}
             parts = [one for name in sorted(names) for one in self._query(f"OP#{name}")]
+            ended = [decode(Operation, body(one)) for one in parts if top(one, "sk") == "END"]
+            fences = [decode(Evidence, one) for sk, one in proofs.items() if sk.startswith("FENCE#")]
+            grants = [decode(Grant, one) for sk, one in proofs.items() if sk.startswith("GRANT#")]
+            rows = [decode(JournalRow, body(one)) for one in parts if str(top(one, "sk")).startswith("J#")]
         open_now = {one.operation.id: one.operation for one in self.load().records.values() if one.operation}
-        ended = [decode(Operation, body(one)) for one in parts if top(one, "sk") == "END"]
-        fences = [decode(Evidence, one) for sk, one in proofs.items() if sk.startswith("FENCE#")]
         return Ledger(
-            grants=[decode(Grant, one) for sk, one in proofs.items() if sk.startswith("GRANT#")],
+            grants=grants,
             evidence={one.instance: one for one in fences},
             history=history,
             operations=open_now | {one.id: one for one in ended},
-            journal=[decode(JournalRow, body(one)) for one in parts if str(top(one, "sk")).startswith("J#")],
+            journal=rows,
         )
+
+
+@contextmanager
+def _understanding(what: str) -> Iterator[None]:
+    """Turn AWS's errors and items that are not understood into MemoryUnreadable."""
+    try:
+        with reading(what, MemoryUnreadable):
+            yield
+    except Undecodable as problem:
+        raise MemoryUnreadable(f"{what}: {problem}") from problem
 
 
 def _version(ver: int) -> str:

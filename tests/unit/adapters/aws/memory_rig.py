@@ -55,7 +55,7 @@ OPERATION = Operation(
 REQUEST = Request("r1", RequestVerb.SWITCHOVER, EC1, "ops", "patching", START)
 FENCE = Evidence(OLD, EC1, EvidenceKind.POWER, START, "EC2 says terminated")
 ADMITTED = replace(ACTIVE, phase=Phase.IN_FAILOVER, operation=OPERATION)
-GRANTED = replace(ACTIVE, epoch=3, holder=NEW, phase=Phase.GRANTED, unfenced=(NEW,))
+GRANTED = replace(ACTIVE, epoch=3, holder=NEW, phase=Phase.GRANTED, unfenced=(NEW,), granted_at=START)
 HISTORY = HistoryRow(START, EC1, 8, 445, "admitted", "lost", Mode.ENFORCE, "ec1-2-1")
 
 

@@ -16,7 +16,7 @@ from picoha.app.ports import JournalRow, Remembered
 from picoha.domain.codec import encode
 from picoha.domain.decision import Change
 from picoha.domain.model import AgentPhase, InstanceId, Report
-from picoha.domain.record import Brake, ModeRecord, SlotRecord
+from picoha.domain.record import Brake, Mode, ModeRecord, SlotRecord
 from unit.adapters.aws.memory_rig import (
     ACTIVE,
     ADMITTED,
@@ -153,7 +153,7 @@ def test_a_whole_change_is_written_at_once(side: Side) -> None:
         f"{START.isoformat()}#ec1#00000008",
     }
     grant = side.get("PROOF", "GRANT#ec1#00000003")
-    assert grant and body(grant) == {"slot": "ec1", "epoch": 3, "holder": "i-new"}
+    assert grant and body(grant) == {"slot": "ec1", "epoch": 3, "holder": "i-new", "at": encode(START)}
 
 
 def test_the_first_record_needs_no_item_and_the_first_mode_none(side: Side) -> None:
@@ -216,6 +216,21 @@ def test_a_change_that_pins_no_mode_survives_its_change(side: Side) -> None:
     side.put(*settled(), *newer("mode"))
     side.memory.commit(Change(record=ADMITTED), MODE, None)
     assert side.record() == replace(ADMITTED, ver=8)
+
+
+def test_a_new_mode_is_written_over_the_one_that_was_read(side: Side) -> None:
+    side.put(*settled())
+    observing = replace(MODE, mode=Mode.OBSERVE)
+    side.memory.commit(Change(record=ADMITTED, mode=observing, pins_mode=True), MODE, None)
+    assert side.memory.load().mode == replace(observing, ver=4)
+
+
+def test_a_new_mode_is_refused_where_somebody_else_wrote_one(side: Side) -> None:
+    side.put(*settled(), *newer("mode"))
+    before = side.everything()
+    with pytest.raises(LostRace):
+        side.memory.commit(Change(record=ADMITTED, mode=MODE), MODE, None)
+    assert side.everything() == before
 
 
 def test_of_two_writers_who_read_the_same_version_one_wins(side: Side) -> None:

@@ -8,18 +8,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from picoha.adapters.aws.items import CELL, item, slot_item
+from picoha.adapters.aws.items import item, slot_item
 from picoha.adapters.desk.kernel import START, DeskFault
 from picoha.app.errors import LostRace, MemoryUnreadable
 from picoha.app.ports import JournalRow
 from picoha.domain.decision import Change
-from picoha.domain.record import HistoryRow, Mode
+from picoha.domain.record import HistoryRow, Mode, Step
 from unit.adapters.aws.aws_rig import Recorder, denied
 from unit.adapters.aws.memory_rig import (
     ACTIVE,
     ADMITTED,
     EC1,
+    HISTORY,
     MODE,
+    NEW,
+    OLD,
+    OPERATION,
     Side,
     desk_side,
     settled,
@@ -207,7 +211,30 @@ def test_a_history_row_of_a_newer_schema_is_told_not_skipped(side: Side) -> None
         side.memory.history(START, START)
 
 
-def test_the_record_alone_is_read_from_the_cell(side: Side) -> None:
-    side.put(item("HISTORY#2026-11", f"{START.isoformat()}#ec1#00000008", {"x": 1}, schema=2))
-    assert side.record() == ACTIVE
-    assert side.get(CELL, "SLOT#ec1") is not None
+# The ledger.
+
+
+def test_the_ledger_has_everything_that_a_change_wrote() -> None:
+    side = desk_side()
+    side.put(*settled())
+    opened = JournalRow("ec1-2-1", 1, 1, "FenceHost i-old", START)
+    side.memory.commit(whole_change(), MODE, HISTORY, (opened,))
+    side.memory.note(replace(opened, outcome="accepted"))
+    ledger = side.memory.ledger(START, START)
+    assert [(one.slot, one.epoch, one.holder, one.at) for one in ledger.grants] == [(EC1, 3, NEW, START)]
+    assert set(ledger.evidence) == {OLD, "i-third"}
+    assert list(ledger.history) == [HISTORY]
+    assert ledger.operations == {"ec1-2-1": replace(OPERATION, step=Step.DONE)}
+    assert list(ledger.journal) == [opened, replace(opened, outcome="accepted")]
+
+
+def test_the_ledger_names_operations_that_are_still_open(side: Side) -> None:
+    side.memory.commit(Change(record=ADMITTED), MODE, HISTORY)
+    assert side.memory.ledger(START, START).operations == {"ec1-2-1": OPERATION}
+
+
+@pytest.mark.parametrize("sk", ["FENCE#i-9", "GRANT#ec1#00000009"])
+def test_a_proof_of_a_newer_schema_is_told_not_skipped(side: Side, sk: str) -> None:
+    side.put(item("PROOF", sk, {}, schema=2))
+    with pytest.raises(MemoryUnreadable, match=f"reading the ledger: PROOF/{sk} has schema 2"):
+        side.memory.ledger(START, START)

@@ -3,12 +3,14 @@
 One `[[case]]` names its `slot`, the `rule` that decides and the `answer`; `actions`, `launches`,
 `says`, `event`, `step`, `notice` and `wrote` where they matter. `given` holds what differs. Of the
 cell: `mode`, `pauses`, `brake`, `memory`, `tick`, `policy` (seconds). Of a slot: any field of
-`SlotSight`, where `host`, `report` and `operation` are its holder's, and these short forms:
+`SlotSight`, where `host`, `report` and `operation` are its holder's, and these short forms (in
+observe the gate of a slot without an operation is open already):
 
     quiet = 95                   the holder's last report and datapoint are 95 s old
     sick = 3                     its picos failed 3 times in a row
     replacement = "InService"    the old host is terminated and i-new is in the group, in that state
     stage = "fencing"            a failover is open and in that step; `stuck = "fencing"` needs a human
+    requests = ["abort"]         operators ask for it; "confirm-fenced i-ec1" names an instance
 
 A time is "T-95": 95 s before now. A read that failed is `{unknown = "why"}`; "none" = there is none;
 an address may be "free".
@@ -32,6 +34,7 @@ from builders import (
     a_member,
     a_replaced_sight,
     a_report,
+    a_request,
     a_sick_report,
     a_sight,
     ago,
@@ -45,7 +48,7 @@ from picoha.domain.case import Observation, SlotSight
 from picoha.domain.codec import decode, encode
 from picoha.domain.model import InstanceId, Sample, SlotName, Unknown
 from picoha.domain.policy import Policy
-from picoha.domain.record import Mode, ModeRecord, SlotRecord, Step
+from picoha.domain.record import Mode, ModeRecord, RequestVerb, SlotRecord, Step
 
 HERE = Path(__file__).parent
 CELL_KEYS = frozenset({"mode", "pauses", "brake", "memory", "tick", "policy"})
@@ -87,10 +90,9 @@ def _golden(theme: str, row: dict[str, Any]) -> Golden:
     strangers = set(row) - {"says", "event", "step", "notice", "wrote"}
     if strangers:
         raise KeyError(f"{head['name']}: {strangers}")
-    sights = [_sight(name, changes) for name, changes in given.items()]
-    return Golden(
-        **head, theme=theme, seen=_seen(cell, sights), policy=_policy(cell), **lists, expected=row
-    )
+    is_armed = cell.get("mode", "enforce") == "enforce"
+    sights = [_sight(name, changes, is_armed) for name, changes in given.items()]
+    return Golden(**head, theme=theme, seen=_seen(cell, sights), policy=_policy(cell), **lists, expected=row)
 
 
 def _policy(cell: Mapping[str, Any]) -> Policy:
@@ -111,9 +113,9 @@ def _seen(cell: Mapping[str, Any], sights: list[SlotSight]) -> Observation:
     return replace(seen, mode=mode, brake=merged(seen.brake, cell.get("brake", {})), memory=memory, tick=tick)
 
 
-def _sight(name: str, changes: dict[str, Any]) -> SlotSight:
+def _sight(name: str, changes: dict[str, Any], is_armed: bool) -> SlotSight:
     changes = dict(changes)
-    record = _record(name, changes)
+    record = _record(name, changes, is_armed)
     if "replacement" in changes:
         sight = a_replaced_sight(name, record or in_failover(name), changes.pop("replacement"))
     else:
@@ -132,7 +134,7 @@ def _sight(name: str, changes: dict[str, Any]) -> SlotSight:
     return _with_rest(sight, changes)
 
 
-def _record(name: str, changes: dict[str, Any]) -> SlotRecord | None:
+def _record(name: str, changes: dict[str, Any], is_armed: bool) -> SlotRecord | None:
     given = changes.pop("record", {})
     if given == "none":
         return None
@@ -145,7 +147,8 @@ def _record(name: str, changes: dict[str, Any]) -> SlotRecord | None:
     if "operation" in changes:
         op = merged(record.operation or an_operation(name), changes.pop("operation"))
         record = replace(record, operation=op)
-    changed: SlotRecord = merged(record, given)
+    follows = {} if stage or stuck or is_armed else {"is_armed": False}
+    changed: SlotRecord = merged(record, {**follows, **given})
     return changed
 
 
@@ -190,6 +193,12 @@ def _with_hosts(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
 
 
 def _with_rest(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
+    asked = [one.partition(" ") for one in changes.pop("requests", ())]
+    requests = [
+        a_request(RequestVerb(verb), sight.name, instance=InstanceId(named) if named else None)
+        for verb, _, named in asked
+    ]
+    sight = replace(sight, requests=tuple(requests))
     for key in ("departed", "dependencies", "newer", "problem"):
         if key in changes:
             sight = replace(sight, **{key: _PLAIN.get(key, str)(changes.pop(key))})

@@ -1,0 +1,228 @@
+"""What no decision may ever be, on any cell that can be seen; safety S1 to S17 where they are decide's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import event, example, given
+
+from builders import (
+    EC1,
+    PLATFORM,
+    a_host,
+    a_request,
+    a_sight,
+    a_silent_sight,
+    an_observation,
+    holder_of,
+    in_failover,
+    saved,
+)
+from picoha.domain import gates, signals
+from picoha.domain.actions import TAKING, FenceHost, HintUnhealthy
+from picoha.domain.case import Case, Observation, SlotSight
+from picoha.domain.decide import SLOT_RULES, decide_launches, decide_slot
+from picoha.domain.decision import Answer, Decision
+from picoha.domain.invariants import broken
+from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, SlotName, Unknown
+from picoha.domain.policy import Policy
+from picoha.domain.record import Mode, RequestVerb, Step
+from random_cells import cells
+
+POLICY = Policy()
+KNOWN_LOOPS: frozenset[int] = frozenset()
+"""Rules that may take turns or repeat on a world that stands still: none."""
+FENCES = (Step.FENCING, Step.DRAINING)
+
+Check = Callable[[Observation, SlotSight, Decision], None]
+
+
+def decisions(seen: Observation) -> list[tuple[SlotName, Decision]]:
+    """Every decision of one pass over the cell, launches included."""
+    found = []
+    for sight in seen.slots:
+        found.append((sight.name, decide_slot(seen, sight.name, POLICY)))
+        found += [(sight.name, one) for one in decide_launches(seen, sight.name, POLICY)]
+    return found
+
+
+def admits(decision: Decision) -> bool:
+    """True for a decision that opens an operation whose first step takes."""
+    op = decision.change.record.operation if decision.change else None
+    return decision.answer is Answer.BEGIN and op is not None and op.step in FENCES
+
+
+def no_invariant_is_broken(seen: Observation, sight: SlotSight, decision: Decision) -> None:
+    assert broken(seen, sight.name, decision) == ""
+
+
+def s11_what_could_not_be_read_is_neither_taken_from_nor_given(
+    _seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    if any(isinstance(one, Unknown) for one in (sight.hosts, sight.group, sight.address)):
+        is_extending = 600 < decision.rule < 700
+        assert decision.actions == () or is_extending
+        assert decision.change is None or decision.change.grant is None
+        assert not admits(decision)
+
+
+def s4_evidence_is_what_ec2_or_its_group_or_a_human_said(
+    _seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    shown = {one.instance: one for one in sight.hosts} if isinstance(sight.hosts, tuple) else {}
+    for proof in decision.change.evidence if decision.change else ():
+        host = shown.get(proof.instance)
+        match proof.kind:
+            case EvidenceKind.POWER:
+                assert host is not None
+                assert host.state is InstanceState.TERMINATED
+            case EvidenceKind.ACTIVITY:
+                assert host is None
+                assert proof.instance in sight.departed
+            case EvidenceKind.OPERATOR:
+                assert proof.instance in {one.instance for one in sight.requests}
+                assert proof.by != "controller"
+
+
+def s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence(
+    _seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    change, before = decision.change, sight.record
+    if change is not None and change.grant is not None:
+        assert before is not None
+        assert change.record.epoch > before.epoch
+        assert change.record.unfenced == (change.grant,) == (change.record.holder,)
+        assert set(before.unfenced) <= {change.grant}
+
+
+def s6_only_the_victim_of_an_open_operation_is_fenced(
+    _seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    for action in decision.actions:
+        if isinstance(action, FenceHost | HintUnhealthy):
+            assert sight.record is not None
+            op = sight.record.operation
+            assert op is not None
+            assert (op.step, op.victim) == (Step.FENCING, action.instance)
+
+
+def s9_in_observe_nothing_is_taken_ordered_or_begun(
+    seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    if seen.mode.mode is Mode.ENFORCE:
+        return
+    assert not any(isinstance(action, TAKING) for action in decision.actions)
+    assert decision.answer is not Answer.BEGIN
+    if decision.change is not None and sight.record is not None:
+        assert decision.change.record.order in (sight.record.order, None)
+
+
+def a_platform_that_a_fresh_witness_reaches_is_not_lost_by_silence(
+    seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    if not admits(decision) or sight.requests:
+        return
+    case = Case(seen, sight, POLICY)
+    host = case.host(case.record.holder)
+    is_going = case.holder_is_proven_off or (host is not None and host.state in GOING_OR_GONE)
+    has_failed = signals.judge(case).life is signals.Life.PICOS_FAILED
+    assert is_going or has_failed or not signals.witnesses(case)[0]
+
+
+def the_controller_admits_only_through_open_gates(
+    seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    if admits(decision) and not sight.requests:
+        assert gates.first_closed(Case(seen, sight, POLICY), gates.TAKING) is None
+        assert decision.change is not None
+        assert decision.change.pins_mode
+        assert decision.change.brake is not None
+
+
+def what_a_slot_takes_is_tied_to_the_mode_it_read(
+    _seen: Observation, _sight: SlotSight, decision: Decision
+) -> None:
+    if decision.rule < 600 and any(isinstance(one, TAKING) for one in decision.actions):
+        assert decision.change is not None
+        assert decision.change.pins_mode
+
+
+CHECKS: tuple[Check, ...] = (
+    no_invariant_is_broken,
+    s11_what_could_not_be_read_is_neither_taken_from_nor_given,
+    s4_evidence_is_what_ec2_or_its_group_or_a_human_said,
+    s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence,
+    s6_only_the_victim_of_an_open_operation_is_fenced,
+    s9_in_observe_nothing_is_taken_ordered_or_begun,
+    a_platform_that_a_fresh_witness_reaches_is_not_lost_by_silence,
+    the_controller_admits_only_through_open_gates,
+    what_a_slot_takes_is_tied_to_the_mode_it_read,
+)
+
+
+@given(cells())
+@example(an_observation(a_sight(EC1, record=in_failover(EC1))))
+@example(an_observation(a_sight(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),))))
+@example(an_observation(a_silent_sight(PLATFORM, 3600), a_silent_sight(EC1, 95)))
+@example(an_observation(a_sight(EC1, requests=(a_request(RequestVerb.FAILOVER, EC1),))))
+def test_every_cell_gets_a_decision_that_keeps_every_promise(seen: Observation) -> None:
+    for slot, decision in decisions(seen):
+        event(f"rule {decision.rule}")
+        for check in CHECKS:
+            check(seen, seen.slot(slot), decision)
+
+
+@given(cells(Mode.OBSERVE))
+def test_in_observe_every_promise_is_kept_too(seen: Observation) -> None:
+    for slot, decision in decisions(seen):
+        for check in CHECKS:
+            check(seen, seen.slot(slot), decision)
+
+
+@given(cells())
+def test_the_first_rule_that_matches_decides_and_the_same_look_decides_the_same(seen: Observation) -> None:
+    for sight in seen.slots:
+        case = Case(seen, sight, POLICY)
+        first = next(rule.number for rule in SLOT_RULES if rule.when(case))
+        decision = decide_slot(seen, sight.name, POLICY)
+        assert decision.rule == first
+        assert decision.sentence
+        assert decision == decide_slot(replace(seen), sight.name, POLICY)
+
+
+@given(cells())
+def test_s15_without_memory_or_understanding_nothing_is_written_or_done(seen: Observation) -> None:
+    blind = replace(seen, memory=Unknown("throttled"))
+    newer = replace(seen, slots=tuple(replace(one, newer="schema 2") for one in seen.slots))
+    for _, decision in decisions(blind) + decisions(newer):
+        assert decision.answer in (Answer.HOLD, Answer.ALERT)
+        assert (decision.change, decision.actions) == (None, ())
+
+
+@given(cells())
+def test_on_a_world_that_stands_still_every_slot_comes_to_rest(seen: Observation) -> None:
+    for sight in seen.slots:
+        still, rules = seen, list[int]()
+        for _ in range(15):
+            decision = decide_slot(still, sight.name, POLICY)
+            if decision.change is None:
+                break
+            still, rules = saved(still, sight.name, decision.change), [*rules, decision.rule]
+        else:
+            assert set(rules[-4:]) <= KNOWN_LOOPS, f"rules {rules} never come to rest"
+
+
+WRONG = {
+    "a fence of a bystander": (FenceHost(holder_of("ec2")), "S6"),
+    "a fence in no operation": (FenceHost(holder_of(EC1)), "S6"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_checks_catch_what_they_are_for(name: str) -> None:
+    action, promise = WRONG[name]
+    seen = an_observation()
+    with pytest.raises(AssertionError, match=promise):
+        no_invariant_is_broken(seen, seen.slot(EC1), Decision(Answer.SEND, name, (action,)))
