@@ -153,7 +153,7 @@ def _address_of(name: SlotName, addresses: object) -> Address | Unknown | None:
     if isinstance(addresses, Unknown):
         return addresses
     found = addresses.get(name) if isinstance(addresses, Mapping) else None
-    return found if isinstance(found, Address) else None
+    return found if isinstance(found, Address | Unknown) else None
 
 
 def _of(samples: object, name: str) -> Sample | Unknown | None:

@@ -31,11 +31,6 @@ class Line:
     outcome: str
     results: tuple[Result, ...] = ()
 
-    @property
-    def made_progress(self) -> bool:
-        """True when something was written or sent."""
-        return self.outcome in ("saved", "sent")
-
 
 def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
     """Run one pass over every slot of the cell, the Platform first; return what was decided."""
@@ -69,16 +64,15 @@ def _enact(ports: Ports, seen: Observation, slot: SlotName, decision: Decision) 
     if problem:
         raise InvariantBroken(f"slot {slot}, rule {decision.rule}: {problem}")
     change = decision.change
-    if change is None and not decision.actions:
+    if change is None:
         return _told(Line(slot, decision, decision.answer.value))
     journal = _intents(seen, decision)
-    if change is not None:
-        outcome = _remember(ports, seen, slot, decision, change, journal)
-        if outcome != "saved":
-            return _told(Line(slot, decision, outcome))
+    outcome = _remember(ports, seen, slot, decision, change, journal)
+    if outcome != "saved":
+        return _told(Line(slot, decision, outcome))
     results = act(decision.actions, ports.actuators)
     _note(ports, journal, results)
-    return _told(Line(slot, decision, "saved" if change else "sent", results))
+    return _told(Line(slot, decision, "saved", results))
 
 
 def _remember(

@@ -16,7 +16,10 @@ from picoha.domain.policy import Policy
 from picoha.domain.record import Grant, HistoryRow, Operation, Verb
 
 RESULT_WITHIN = timedelta(minutes=5)
-"""An intent without a result for longer than this is a gap in the audit (S13)."""
+"""An intent of an open operation without a result for longer than this is a gap in the audit (S13).
+
+A crash after the call loses its result; then a later send has one, or the observed effect ended it.
+"""
 NOT_CHECKED = ("S3: needs the hosts' own truth", "S13 against CloudTrail: not read")
 
 
@@ -86,7 +89,8 @@ def _calls(ledger: Ledger, now: datetime) -> Iterable[str]:
             yield f"S7: {row.action} was ordered before {op.id} was admitted"
         if verb == "FreeAddress" and not any(one in ledger.evidence for one in op.victims):
             yield f"S5: {row.action} of {op.id} had no proven victim"
-        if (row.operation, row.number, row.sends) not in results and now - row.at > RESULT_WITHIN:
+        is_noted = any(key[:2] == (row.operation, row.number) and key[2] >= row.sends for key in results)
+        if not (is_noted or op.is_ended) and now - row.at > RESULT_WITHIN:
             yield f"S13: {row.action} of {op.id} at {row.at:%H:%M:%S} has no result"
 
 

@@ -18,6 +18,8 @@ def broken(seen: Observation, slot: SlotName, decision: Decision) -> str:
     """Return the invariant that the decision would break, as a sentence, or "" when none."""
     sight = seen.slot(slot)
     before = sight.record or SlotRecord(slot=slot)
+    if decision.actions and decision.change is None:
+        return "S7: an effect would be sent without a saved intent"
     for action in decision.actions:
         problem = _action_problem(seen, slot, before, action)
         if problem:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from picoha.domain import gates, signals
 from picoha.domain.case import Case, is_active
-from picoha.domain.decision import Answer, Change, Decision, Rule
+from picoha.domain.decision import Answer, Change, Decision, Rule, wait
 from picoha.domain.model import Evidence, EvidenceKind, InstanceState
 from picoha.domain.progress import begin, notice, opened
 from picoha.domain.record import Pause, Phase, Request, RequestVerb, Step, Verb
@@ -157,6 +157,8 @@ def switchover(case: Case) -> Decision:
     closed = gates.first_closed(case, needed)
     if not is_active(case.record):
         return _refused(case, f"the slot is {case.record.phase}, not active")
+    if verdict.life in (signals.Life.SUSPECT, signals.Life.UNSURE):
+        return wait(f"the switchover waits for a clear sight of its holder: {verdict.why}")
     if verdict.life is not signals.Life.WELL:
         return _refused(case, f"its holder is not well ({verdict.why}); a switchover needs a healthy one")
     if closed:

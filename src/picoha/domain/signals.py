@@ -45,9 +45,9 @@ def judge(case: Case) -> Verdict:
     holder = case.record.holder
     host = case.host(holder)
     if case.holder_is_proven_off:
-        return Verdict(Life.LOST, f"{holder} is proven off")
+        return Verdict(Life.LOST, "it is proven off")
     if host is not None and host.state in GOING_OR_GONE:
-        return Verdict(Life.LOST, f"EC2 says {holder} is {host.state}")
+        return Verdict(Life.LOST, f"EC2 says it is {host.state}")
     if isinstance(case.sight.metric, Unknown):
         return Verdict(Life.UNSURE, f"the metric could not be read: {case.sight.metric.reason}")
     report = case.report(holder)

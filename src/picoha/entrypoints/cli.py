@@ -64,11 +64,11 @@ def invoke(event: Path, as_json: bool, dry_run: bool) -> None:
     if as_json:
         click.echo(json.dumps({"ok": report.ok, "reply": reply, **asdict(report)}, indent=2))
     else:
-        from picoha.entrypoints.render import drill_text
+        from picoha.entrypoints.render import drill_text, wrapped
 
         happened = "; ".join(f"{one.slot}: {one.do}" for one in beats) or "nothing; the cell is well"
         click.echo(f"The scene that makes the event true: {happened}.")
-        click.echo(f"The handler answered: {json.dumps(reply)}\n")
+        click.echo(wrapped(f"The handler answered: {json.dumps(reply)}", _width(), 2) + "\n")
         click.echo(drill_text(report, _width()))
     sys.exit(0 if report.ok and reply.get("outcome") == "driven" else 1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from picoha.app.errors import SettingsInvalid
 from picoha.app.snapshot import unpack
-from picoha.domain.codec import encode
+from picoha.domain.codec import Undecodable, encode
 from picoha.domain.decide import decide_slot
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow
@@ -23,7 +23,10 @@ def golden_case(rows: Sequence[HistoryRow], operation: str, policy: Policy) -> d
     if row is None:
         known = ", ".join(sorted({one.operation for one in rows if one.snapshot and one.operation})) or "none"
         raise SettingsInvalid(f"no recorded decision of operation {operation!r}; recorded: {known}")
-    seen = unpack(row.snapshot)
+    try:
+        seen = unpack(row.snapshot)
+    except Undecodable as problem:
+        raise SettingsInvalid(f"the record of {operation}: {problem}") from problem
     decision = decide_slot(seen, row.slot, policy)
     return {
         "name": f"{row.operation}: {row.sentence}",

@@ -18,19 +18,17 @@ def drill_text(report: DrillReport, width: int) -> str:
     if report.operation:
         spans = ", ".join(f"{name} {seconds:g} s" for name, seconds in report.operation["durations"].items())
         op = report.operation
-        parts += [
-            "",
-            f"{op['verb']} {op['id']}: {op['from']} -> {op['to']}, epoch {op['epoch']}, {op['took_s']:g} s",
-        ]
-        parts += [_wrapped(spans, width, 2)]
+        line = f"{op['verb']} {op['id']}: {op['from']} -> {op['to']}, epoch {op['epoch']}, {op['took_s']:g} s"
+        parts += ["", wrapped(line, width, 2)]
+        parts += [wrapped(spans, width, 2)]
     if report.names:
         parts += ["", "Names, as each holder's resolver answers:", names_table(report.names)]
     calls = ", ".join(f"{name} {count}" for name, count in report.api_calls.items() if not _is_read(name))
     reads = sum(count for name, count in report.api_calls.items() if _is_read(name))
-    parts += ["", _wrapped(f"The controller's calls: {reads} that look; {calls}", width, 2)]
-    parts += [_wrapped(f"PAGE  {page}", width, 6) for page in report.pages]
-    parts += [_wrapped(f"VIOLATION  {one}", width, 2) for one in report.violations]
-    parts += [_wrapped(f"NOT AS THE STORY SAYS  {one}", width, 2) for one in report.problems]
+    parts += ["", wrapped(f"The controller's calls: {reads} that look; {calls}", width, 2)]
+    parts += [wrapped(f"PAGE  {page}", width, 6) for page in report.pages]
+    parts += [wrapped(f"VIOLATION  {one}", width, 2) for one in report.violations]
+    parts += [wrapped(f"NOT AS THE STORY SAYS  {one}", width, 2) for one in report.problems]
     parts += ["", "ok: it ended as the story says; the referee saw no violation" if report.ok else "NOT ok"]
     return "\n".join(parts)
 
@@ -60,7 +58,8 @@ def _row(cells: Sequence[str], sentence: str, width: int) -> str:
     )
 
 
-def _wrapped(text: str, width: int, indent: int) -> str:
+def wrapped(text: str, width: int, indent: int) -> str:
+    """Return a text folded to the width (at least 80), further lines indented."""
     return textwrap.fill(
         text, max(width, LEAST_WIDTH), subsequent_indent=" " * indent, break_on_hyphens=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ def of_story(path: Path) -> list[str]:
 def of_cell(cell: str, hours: float) -> list[str]:
     """Return what a cell's records of the last `hours` break; raises MemoryUnreadable."""
     now = SystemClock().now()
-    ledger = bootstrap.memory(cell).ledger(now - timedelta(hours=hours), now)
+    ledger = bootstrap.memory(cell, os.environ.get("AWS_REGION")).ledger(now - timedelta(hours=hours), now)
     return verify(ledger, Policy(), now)
 
 
@@ -39,4 +40,4 @@ def history_of_story(path: Path) -> Sequence[HistoryRow]:
 def history_of_cell(cell: str, days: float) -> Sequence[HistoryRow]:
     """Return the history of a cell's last `days`; raises MemoryUnreadable."""
     now = SystemClock().now()
-    return bootstrap.memory(cell).history(now - timedelta(days=days), now)
+    return bootstrap.memory(cell, os.environ.get("AWS_REGION")).history(now - timedelta(days=days), now)

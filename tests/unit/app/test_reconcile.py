@@ -279,13 +279,14 @@ def test_no_launch_is_decided_in_a_pass_that_saved_or_lost_the_slot() -> None:
     assert [one.decision.rule for one in cell.run() if one.slot == EC1] == [307]
 
 
-def test_an_action_without_a_change_is_sent_and_said() -> None:
+def test_a_release_outside_any_operation_is_saved_before_it_is_sent() -> None:
     cell = settled()
     slot = cell.eyes.slots[0]
     assert slot.spec is not None
     cell.eyes.slots[0] = replace(slot, spec=replace(slot.spec, fenceable=False))
     with_held_launches(cell, "i-a")
-    sent = [line for _ in range(4) for line in cell.run() if line.outcome == "sent"]
+    sent = [line for _ in range(4) for line in cell.run() if line.decision.actions]
+    assert {line.outcome for line in sent} == {"saved"}
     assert {line.decision.actions for line in sent} == {(ReleaseLaunch("demo-ec1", InstanceId("i-a")),)}
     assert {result.outcome for line in sent for result in line.results} == {"accepted"}
     assert set(cell.hands.orders) == {("release", "demo-ec1", "i-a")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -29,6 +30,10 @@ def changed(**fields: Any) -> dict[str, Any]:
 def test_an_absent_optional_field_is_left_out_and_comes_back_as_none() -> None:
     assert "operation" not in PLAIN
     assert decode(SlotRecord, PLAIN).operation is None
+
+
+def test_a_null_is_an_absent_optional_field() -> None:
+    assert decode(SlotRecord, changed(operation=None, holder=None)) == replace(a_record(EC1), holder=None)
 
 
 def test_a_nested_record_round_trips() -> None:

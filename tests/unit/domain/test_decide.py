@@ -17,6 +17,7 @@ from builders import (
     a_report,
     a_sight,
     a_silent_sight,
+    a_vacant_record,
     ago,
     an_observation,
     at,
@@ -29,7 +30,7 @@ from builders import (
 from picoha.domain.case import Observation, SlotSight
 from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Answer
-from picoha.domain.model import InstanceState, SlotName, Unknown
+from picoha.domain.model import AgentPhase, InstanceState, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Attention, Brake, Notice, Step
 
@@ -203,3 +204,10 @@ def test_l3_a_slot_that_two_rules_hold_in_turn_is_paged() -> None:
     record = seen.slot(EC1).record
     assert record is not None
     assert record.outbox
+
+
+@pytest.mark.xfail(strict=True, reason="L3: rule 531 waits in silence for a host that waits for its grant")
+def test_l3_an_armed_slot_whose_only_host_waits_for_a_grant_nobody_will_give_is_paged() -> None:
+    report = a_report(EC1, epoch=0, highest_epoch=0, picos={}, phase=AgentPhase.WAITING)
+    seen = an_observation(a_sight(EC1, record=a_vacant_record(EC1), reports={report.instance: report}))
+    assert paged_in(seen, EC1, 3600)

@@ -62,7 +62,8 @@ def cell(record: SlotRecord | None, mode: Mode = Mode.ENFORCE, **fields: Any) ->
 
 
 def sends(record: SlotRecord | None, *actions: Action, mode: Mode = Mode.ENFORCE, **fields: Any) -> str:
-    return broken(cell(record, mode, **fields), EC1, Decision(Answer.SEND, "", actions))
+    intent = Change(record or SlotRecord(EC1))
+    return broken(cell(record, mode, **fields), EC1, Decision(Answer.SEND, "", actions, intent))
 
 
 def writes(before: SlotRecord | None, after: SlotRecord, **change: Any) -> str:
@@ -76,6 +77,12 @@ def proof_of(instance: Any) -> Evidence:
 
 def test_a_decision_that_does_nothing_breaks_nothing() -> None:
     assert broken(cell(None), EC1, Decision(Answer.HOLD, "")) == ""
+
+
+@pytest.mark.parametrize("action", [FENCE, ReleaseLaunch("demo-ec1", HOLDER)])
+def test_s7_no_effect_is_sent_without_a_saved_intent(action: Action) -> None:
+    assert broken(cell(in_failover(EC1)), EC1, Decision(Answer.SEND, "", (action,))).startswith("S7")
+    assert sends(in_failover(EC1), action) == ""
 
 
 @pytest.mark.parametrize("action", [FENCE, HINT, FREE, ABANDON])

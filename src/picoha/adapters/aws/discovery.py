@@ -112,6 +112,16 @@ class SlotTags(BaseModel):
         )
 
 
+def spec_of(tags: Mapping[str, str], where: str) -> SlotSpec | str:
+    """Return what a slot's tags declare, or the sentence that says what is wrong with them."""
+    try:
+        spec = _parse(tags)
+    except ValidationError as problem:
+        return _sentence(where, problem)
+    unlike = _unlike_kind(spec)
+    return f"group {where}: {unlike}" if unlike else spec
+
+
 def declared(group: AutoScalingGroupTypeDef, warm: tuple[Member, ...] = ()) -> DeclaredSlot | None:
     """Return the slot that a described group declares, with its problem if a tag is wrong.
 
@@ -124,13 +134,9 @@ def declared(group: AutoScalingGroupTypeDef, warm: tuple[Member, ...] = ()) -> D
         rule = "a slot is named by 1 to 24 of a-z and 0-9, a letter first"
         LOG.warning("group %s: tag %s is %r: %s; the group is left alone", found.name, SLOT_TAG, slot, rule)
         return None
-    try:
-        spec = _parse(tags)
-    except ValidationError as problem:
-        return DeclaredSlot(SlotName(slot), found, problem=_sentence(found.name, problem))
-    unlike = _unlike_kind(spec)
-    if unlike:
-        return DeclaredSlot(spec.name, found, problem=f"group {found.name}: {unlike}")
+    spec = spec_of(tags, found.name)
+    if isinstance(spec, str):
+        return DeclaredSlot(SlotName(slot), found, problem=spec)
     return DeclaredSlot(spec.name, found, spec)
 
 

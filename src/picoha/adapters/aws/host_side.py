@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from picoha.adapters.aws import items
+from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.faults import SDK_ERRORS, classify
 from picoha.domain.codec import Undecodable
 from picoha.domain.model import Report, SlotName
@@ -116,6 +117,12 @@ class AwsCloud:
         except SDK_ERRORS:
             return False
         return True
+
+
+def cloud_of(cell: str, slot: str, region: str) -> AwsCloud:
+    """Return the cloud of one host, with the credentials of its instance profile."""
+    clients = Clients.in_region(region)
+    return AwsCloud(cell, SlotName(slot), clients.dynamodb, clients.cloudwatch)
 
 
 def _is_refusal(error: Exception) -> bool:

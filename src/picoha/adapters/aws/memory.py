@@ -8,6 +8,7 @@ somebody else's after an answer was lost.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,6 +43,7 @@ from picoha.domain.record import Brake, Grant, HistoryRow, ModeRecord, Operation
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+LOG = logging.getLogger("picoha")
 PROOF = "PROOF"
 FIRST = "attribute_not_exists(pk)"
 EXISTS = "attribute_exists(pk)"
@@ -237,7 +239,6 @@ def _version(ver: int) -> str:
 def _remembered(cell: Sequence[Item], hosts: Sequence[Item]) -> Remembered:
     records: dict[SlotName, SlotRecord] = {}
     newer: dict[SlotName, str] = {}
-    requests: list[Request] = []
     mode, brake = ModeRecord(), Brake()
     for stored in cell:
         sk = str(top(stored, "sk"))
@@ -246,8 +247,6 @@ def _remembered(cell: Sequence[Item], hosts: Sequence[Item]) -> Remembered:
                 mode = decode(ModeRecord, body(stored))
             elif sk == "BRAKE":
                 brake = decode(Brake, body(stored))
-            elif sk.startswith("REQ#"):
-                requests.append(decode(Request, body(stored)))
             elif sk.startswith("SLOT#"):
                 record = slot_record(stored)
                 records[record.slot] = record
@@ -255,7 +254,20 @@ def _remembered(cell: Sequence[Item], hosts: Sequence[Item]) -> Remembered:
             if not sk.startswith("SLOT#"):
                 raise MemoryUnreadable(f"item {sk} is not understood: {problem}") from problem
             newer[SlotName(sk.removeprefix("SLOT#"))] = str(problem)
-    return Remembered(mode, brake, records, newer, _reports(hosts), tuple(requests))
+    return Remembered(mode, brake, records, newer, _reports(hosts), _requests(cell))
+
+
+def _requests(cell: Sequence[Item]) -> tuple[Request, ...]:
+    """A request that is not understood is left alone, and must not stop the loop."""
+    found: list[Request] = []
+    for stored in cell:
+        if not str(top(stored, "sk")).startswith("REQ#"):
+            continue
+        try:
+            found.append(decode(Request, body(stored)))
+        except Undecodable as problem:
+            LOG.warning("an operator's request is not understood and left alone: %s", problem)
+    return tuple(found)
 
 
 def _reports(hosts: Sequence[Item]) -> tuple[Report, ...]:

@@ -23,6 +23,7 @@ from picoha.domain.model import (
     Member,
     Sample,
     SlotName,
+    Unknown,
 )
 
 if TYPE_CHECKING:
@@ -81,20 +82,18 @@ class AwsSensors:
         answer = self._clients.autoscaling.describe_warm_pool(AutoScalingGroupName=group)
         return tuple(member(one["InstanceId"], one["LifecycleState"]) for one in answer["Instances"])
 
-    def addresses(self) -> Mapping[SlotName, Address]:
-        """Return the cell's Elastic IPs by slot; a slot with two of them is an error."""
+    def addresses(self) -> Mapping[SlotName, Address | Unknown]:
+        """Return the cell's Elastic IPs by slot; of two for one slot none is chosen: Unknown."""
         with reading("describing the cell's Elastic IPs"):
             answer = self._clients.ec2.describe_addresses(Filters=self._of_cell())
-        found: dict[SlotName, Address] = {}
+        found: dict[SlotName, Address | Unknown] = {}
         for one in answer["Addresses"]:
             slot = SlotName(
                 next((tag["Value"] for tag in one.get("Tags", []) if tag.get("Key") == SLOT_TAG), "")
             )
             if slot in found:
-                raise SensorFailed(
-                    f"two Elastic IPs carry {SLOT_TAG}={slot}: {one['PublicIp']} is the second"
-                )
-            if slot:
+                found[slot] = Unknown(f"two Elastic IPs carry {SLOT_TAG}={slot}, {one['PublicIp']} is one")
+            elif slot:
                 found[slot] = _address(one)
         return found
 

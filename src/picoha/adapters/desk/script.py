@@ -21,9 +21,20 @@ from picoha.domain.record import Mode, Pause, Request, RequestVerb
 def schedule(stage: Stage) -> None:
     """Let every beat happen at its second."""
     for beat in stage.story.at:
-        if beat.do not in VERBS:
-            raise SettingsInvalid(f"the story does {beat.do!r}; the desk knows {', '.join(sorted(VERBS))}")
+        _check(beat)
         stage.world.kernel.at(beat.s, partial(_play, stage, beat))
+
+
+def _check(beat: Beat) -> None:
+    """Refuse a beat that cannot be played, before anything is; raises SettingsInvalid."""
+    if beat.do not in VERBS:
+        raise SettingsInvalid(f"the story does {beat.do!r}; the desk knows {', '.join(sorted(VERBS))}")
+    if not beat.slot and beat.do not in OF_THE_CELL:
+        raise SettingsInvalid(f"{beat.do} at {beat.s:g} s needs a slot")
+    if beat.do == "mode" and beat.to not in list(Mode):
+        raise SettingsInvalid(f"mode at {beat.s:g} s: to is {beat.to!r}, not {' or '.join(Mode)}")
+    if beat.do == "ask" and beat.name not in list(RequestVerb):
+        raise SettingsInvalid(f"ask at {beat.s:g} s: name is {beat.name!r}, not {', '.join(RequestVerb)}")
 
 
 def _play(stage: Stage, beat: Beat) -> None:
@@ -32,6 +43,11 @@ def _play(stage: Stage, beat: Beat) -> None:
     stage.note(beat.slot or "cell", kind, " ".join(word for word in words if word))
     VERBS[beat.do](stage, beat)
 
+
+OF_THE_CELL = frozenset(
+    {"dependency", "mode", "pause", "throttle", "table", "no-metrics", "deaf", "kill-handlers"}
+)
+"""Beats that need no slot."""
 
 SAID = {
     "die": ("silence", "the machine dies with its picos; EC2 goes on saying running"),

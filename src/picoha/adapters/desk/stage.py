@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from picoha.adapters.aws.actuators import HOOK
-from picoha.adapters.aws.discovery import SlotTags
+from picoha.adapters.aws.discovery import spec_of
 from picoha.adapters.aws.items import CELL, item
 from picoha.adapters.desk.hosts import DeskHost
 from picoha.adapters.desk.scaling_group import Group, Hook, WarmPool
@@ -101,13 +101,10 @@ class Stage:
     def add(self, slot: Slot, is_hooked: bool) -> None:
         """Create a slot's group and address; its first launch begins at once."""
         world, cell = self.world, self.story.cell.name
-        spec = SlotTags.model_validate(
-            {
-                key.removeprefix("picoha:").replace("-", "_"): value
-                for key, value in tags_of(cell, slot).items()
-            }
-        ).spec()
         tags = tags_of(cell, slot)
+        spec = spec_of(tags, f"{cell}-{slot.name}")
+        if isinstance(spec, str):
+            raise SettingsInvalid(spec)
         if slot.address:
             address = world.addresses.allocate(slot.address, {"picoha:cell": cell, "picoha:slot": slot.name})
             if not is_hooked or self.story.cell.mode == "observe":

@@ -1,0 +1,157 @@
+"""What can go wrong with a call of the controller, or with a doorbell: one class, seeded or aimed.
+
+The shipped handler, adapters and boto3 clients run unchanged; faults stand around each call.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from picoha.adapters.desk.kernel import DeskFault, TaskKilled
+from picoha.adapters.desk.wire import Answer
+from picoha.entrypoints.drill import Desk
+
+
+class Fault(StrEnum):
+    """The nine kinds of safety.md 9.3, T6."""
+
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+    THROTTLE = "throttle"
+    APPLIED_5XX = "5xx, applied"
+    LATE_EFFECT = "timeout, effect later"
+    STALE_READ = "stale read"
+    DUPLICATE = "duplicate event"
+    REORDERED = "event late"
+    LOST = "event lost"
+
+
+BEFORE = {Fault.CRASH_BEFORE, Fault.THROTTLE, Fault.LATE_EFFECT, Fault.STALE_READ}
+AFTER = {Fault.CRASH_AFTER, Fault.APPLIED_5XX}
+OF_EVENTS = {Fault.DUPLICATE, Fault.REORDERED, Fault.LOST}
+LATE_S = 20.0
+STALE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """One call: the n-th of its operation since second 0."""
+
+    operation: str
+    number: int
+
+
+@dataclass
+class Plan:
+    """Which call gets which fault: `choose(site)` is asked before every call of the controller."""
+
+    choose: Callable[[Site], Fault | None]
+    of_event: Callable[[int], Fault | None] = lambda number: None
+    struck: list[tuple[Site, Fault]] = field(default_factory=list)
+
+
+class Injector:
+    """Puts a plan around a desk's calls and doorbells, until `stop`."""
+
+    def __init__(self, desk: Desk, plan: Plan) -> None:
+        self._desk, self._plan = desk, plan
+        self._counts: dict[str, int] = {}
+        self._events = 0
+        self._now: Fault | None = None
+        self.is_on = True
+        self.sites: list[Site] = []
+        gate = desk.world.gate.faults
+        gate.before.append(self._before)
+        gate.after.append(self._after)
+        self._ring = desk.world.ring
+        desk.world.ring = self._event
+
+    def stop(self) -> None:
+        """From here on everything works."""
+        self.is_on = False
+
+    def _before(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        self._now = None
+        if not self.is_on:
+            return
+        self._counts[operation] = self._counts.get(operation, 0) + 1
+        site = Site(operation, self._counts[operation])
+        self.sites.append(site)
+        fault = self._plan.choose(site)
+        if fault is None:
+            return
+        self._plan.struck.append((site, fault))
+        self._now = fault if fault in AFTER else None
+        if fault is Fault.CRASH_BEFORE:
+            raise TaskKilled("crash before")
+        if fault is Fault.THROTTLE:
+            raise DeskFault("ThrottlingException", "Rate exceeded", 400)
+        if fault is Fault.LATE_EFFECT:
+            self._desk.world.kernel.at(LATE_S, partial(self._apply, service, operation, params))
+            raise ReadTimeoutError(endpoint_url="https://desk")
+        if fault is Fault.STALE_READ:
+            ec2 = self._desk.world.ec2
+            ec2.stale_reads_s = STALE_S
+            self._desk.world.kernel.at(1.0, lambda: setattr(ec2, "stale_reads_s", 0.0))
+
+    def _apply(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        """Let the request arrive after all; whatever AWS then says, nobody hears it."""
+        try:
+            self._desk.world.services[service].operations[operation](params)
+        except DeskFault:
+            return
+
+    def _after(self, service: str, operation: str, params: dict[str, Any], answer: Answer) -> None:
+        fault, self._now = self._now, None
+        if fault is Fault.CRASH_AFTER:
+            raise TaskKilled("crash after")
+        if fault is Fault.APPLIED_5XX:
+            raise ClientError(
+                {
+                    "Error": {"Code": "InternalError", "Message": "An internal error has occurred"},
+                    "ResponseMetadata": {
+                        "HTTPStatusCode": 500,
+                        "RequestId": "lost",
+                        "RetryAttempts": 0,
+                        "HTTPHeaders": {},
+                        "HostId": "",
+                    },
+                },
+                operation,
+            )
+
+    def _event(self, event: Answer) -> None:
+        self._events += 1
+        fault = self._plan.of_event(self._events) if self.is_on else None
+        if fault is Fault.LOST:
+            return
+        if fault is Fault.REORDERED:
+            self._desk.world.kernel.at(LATE_S, lambda: self._ring(event))
+            return
+        self._ring(event)
+        if fault is Fault.DUPLICATE:
+            self._ring(event)
+
+
+def by_chance(rng: random.Random, rate: float, kinds: list[Fault]) -> Plan:
+    """Return a plan that strikes calls and events with a chance of `rate`, with some kinds only."""
+    calls = [one for one in kinds if one not in OF_EVENTS]
+    events = [one for one in kinds if one in OF_EVENTS]
+    return Plan(
+        choose=lambda site: rng.choice(calls) if calls and rng.random() < rate else None,
+        of_event=lambda number: rng.choice(events) if events and rng.random() < 3 * rate else None,
+    )
+
+
+def aimed(site: Site, fault: Fault) -> Plan:
+    """Return a plan with exactly one fault."""
+    if fault in OF_EVENTS:
+        return Plan(choose=lambda one: None, of_event=lambda n: fault if n == site.number else None)
+    return Plan(choose=lambda one: fault if one == site else None)

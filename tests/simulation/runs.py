@@ -1,0 +1,196 @@
+"""Runs of the desk under faults, each in a fork of one prepared process: cheap, and all alike."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from picoha.adapters.desk.script import VERBS, schedule
+from picoha.adapters.desk.story import Beat, Story, read_story
+from picoha.domain.record import Phase, Step
+from picoha.entrypoints.drill import Desk, report
+from simulation.faults import Fault, Injector, Plan, Site, by_chance
+
+STORIES = Path(__file__).parents[2] / "stories"
+FAULTS_STOP_S = 400.0
+SETTLE_S = 2400.0
+SLOTS = ("platform1", "ec1", "ec2")
+
+
+@dataclass
+class Outcome:
+    """What one run ended as; `problems` are broken promises, `end` is compared with the fault-free run."""
+
+    problems: list[str]
+    end: dict[str, Any]
+    calls: int = 0
+    crashes: int = 0
+    struck: int = 0
+    virtual_s: float = 0.0
+    sites: list[Site] = field(default_factory=list)
+
+
+def prepared(story: Story) -> Desk:
+    """Return a desk at second 0."""
+    desk = Desk(story)
+    desk.stage.prepare()
+    assert all(task.done for task in desk.world.kernel.tasks), "a fork would lose a sleeping task"
+    return desk
+
+
+def in_fork(run: Callable[[], Outcome]) -> Outcome:
+    """Run in a child that inherits the prepared desk, and bring its outcome back."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            told = pickle.dumps(run())
+        except BaseException as problem:  # noqa: BLE001 - the child's error is the parent's finding
+            told = pickle.dumps(Outcome([f"the run itself failed: {problem!r}"], {}))
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(told)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    outcome: Outcome = pickle.loads(told)
+    return outcome
+
+
+def play(desk: Desk, beats: Iterable[Beat], plan: Plan, seconds: float) -> Outcome:
+    """Let beats and faults happen, then let the cell settle, and judge what is left."""
+    desk.stage.story = desk.story = desk.story.model_copy(update={"at": tuple(beats)})
+    injector = Injector(desk, plan)
+    schedule(desk.stage)
+    kernel = desk.world.kernel
+    kernel.run_for(FAULTS_STOP_S)
+    injector.stop()
+    kernel.run_for(max(0.0, seconds - FAULTS_STOP_S))
+    told = report(desk, 0)
+    problems = [*told.violations, *_unsettled(desk)]
+    calls = sum(desk.world.gate.calls.values())
+    outcome = Outcome(problems, _end(desk), calls, desk.crashes, len(plan.struck), seconds, injector.sites)
+    kernel.close()
+    return outcome
+
+
+def _unsettled(desk: Desk) -> Iterator[str]:
+    """L1: after the faults every operation ended or waits for a human, who was told."""
+    pages = " ".join(one.message for one in desk.world.topics.published)
+    for name, record in desk.world.records().items():
+        op = record.operation
+        if op is None and record.phase is Phase.ACTIVE:
+            continue
+        is_told = f"/{name}:" in pages
+        if op is not None and op.step is not Step.NEEDS_OPERATOR and record.attention is None:
+            yield f"L1: {op.id} is still {op.step}"
+        elif not is_told:
+            yield f"L3: {name} is {record.phase} and nobody was told"
+
+
+def _end(desk: Desk) -> dict[str, Any]:
+    world = desk.world
+    held = [
+        one.instance.id
+        for group in world.autoscaling.groups.values()
+        for one in group.members.values()
+        if one.lifecycle.endswith(":Wait")
+    ]
+    slots = {}
+    for name, record in sorted(world.records().items()):
+        host = world.hosts.get(record.holder or "")
+        slots[name] = {
+            "phase": record.phase.value,
+            "epoch": record.epoch,
+            "is_replaced": record.holder != desk.stage.first_holders.get(name),
+            "picos": sorted(host.running) if host else [],
+            "has_address": host.instance.public_ip if host else None,
+        }
+    return {"slots": slots, "held": len(held)}
+
+
+def random_beats(rng: random.Random) -> list[Beat]:
+    """Return one to three things that happen to the demo cell within five minutes."""
+    beats: list[Beat] = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        slot, at = rng.choice(SLOTS), rng.uniform(1, 250)
+        beats += rng.choice(_THINGS)(slot, at, rng)
+    assert all(one.do in VERBS for one in beats)
+    return beats
+
+
+def _one(do: str) -> Callable[[str, float, random.Random], list[Beat]]:
+    return lambda slot, at, rng: [Beat(s=at, do=do, slot=slot)]
+
+
+def _sick(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    pico = "platform" if slot == "platform1" else slot
+    return [Beat(s=at, do="pico-fails", slot=slot, pico=pico, code=rng.choice((100, 99)))]
+
+
+def _silent(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    return [
+        Beat(s=at, do="agent-dies", slot=slot),
+        Beat(s=at + rng.uniform(20, 300), do="agent-returns", slot=slot),
+    ]
+
+
+def _paused(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    return [
+        Beat(s=at, do="pause", slot=slot, for_s=rng.uniform(30, 300)),
+        Beat(s=at + 10, do="die", slot=slot),
+    ]
+
+
+def _observed(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    return [Beat(s=at, do="mode", to="observe"), Beat(s=at + rng.uniform(5, 120), do="mode", to="enforce")]
+
+
+def _asked(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    return [Beat(s=at, do="ask", name=rng.choice(("switchover", "failover")), slot=slot)]
+
+
+def _bad_start(slot: str, at: float, rng: random.Random) -> list[Beat]:
+    return [
+        Beat(s=at, do="bad-starts", slot=slot, code=1),
+        Beat(s=at + 5, do="die", slot=slot),
+        Beat(s=at + 500, do="bad-starts", slot=slot, code=0),
+    ]
+
+
+_THINGS: tuple[Callable[[str, float, random.Random], list[Beat]], ...] = (
+    _one("die"),
+    _one("die"),
+    _one("terminate"),
+    _one("stop"),
+    _one("unhealthy"),
+    _one("reboot"),
+    _one("kill-handlers"),
+    _one("hang-terminate"),
+    _sick,
+    _silent,
+    _paused,
+    _observed,
+    _asked,
+    _bad_start,
+)
+
+
+def seeded(desk: Desk, seed: int) -> Outcome:
+    """Play one seed: random things, and a random subset of faults at a random rate."""
+    rng = random.Random(seed)
+    kinds = [one for one in Fault if rng.random() < 0.5]
+    rate = rng.choice((0.0, 0.005, 0.02, 0.05))
+    return play(desk, random_beats(rng), by_chance(rng, rate, kinds), SETTLE_S)
+
+
+def story_named(name: str) -> Story:
+    """Return a story of stories/."""
+    return read_story(STORIES / f"{name}.toml")

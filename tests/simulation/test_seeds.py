@@ -1,0 +1,51 @@
+"""Random bad days with random faults over the shipped code; a failing seed replays with one command.
+
+.venv/bin/python tests/simulation/replay.py SEED
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from picoha.adapters.desk.story import Story
+from simulation.runs import in_fork, prepared, seeded
+
+SHARDS = 2
+BUDGET_S = 60.0
+DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
+
+
+def run(seeds: range, budget_s: float, figure: Callable[[str], None]) -> None:
+    desk = prepared(Story(title="a random bad day"))
+    started, bad = time.monotonic(), {}
+    count = calls = crashes = struck = 0
+    hours = 0.0
+    for seed in seeds:
+        if time.monotonic() - started > budget_s:
+            break
+        outcome = in_fork(lambda seed=seed: seeded(desk, seed))  # type: ignore[misc]  # bound at once
+        count, calls, crashes = count + 1, calls + outcome.calls, crashes + outcome.crashes
+        struck, hours = struck + outcome.struck, hours + outcome.virtual_s / 3600
+        if outcome.problems:
+            bad[seed] = outcome.problems
+    figure(
+        f"{count} seeds, {hours:.0f} virtual hours, {calls} calls, {struck} faults, "
+        f"{crashes} crashes, {len(bad)} with violations"
+    )
+    assert bad == {}, f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(bad))}"
+    assert count > 0
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_no_random_bad_day_breaks_a_promise(shard: int, figure: Callable[[str], None]) -> None:
+    run(range(shard, 10_000, SHARDS), BUDGET_S, figure)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_no_random_bad_day_breaks_a_promise_for_long(shard: int, figure: Callable[[str], None]) -> None:
+    run(range(10_000 + shard, 10_000 + DEEP_SEEDS, SHARDS), float("inf"), figure)
