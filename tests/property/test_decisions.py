@@ -24,7 +24,7 @@ from picoha.domain import gates, signals
 from picoha.domain.actions import TAKING, FenceHost, HintUnhealthy
 from picoha.domain.case import Case, Observation, SlotSight
 from picoha.domain.decide import SLOT_RULES, decide_launches, decide_slot
-from picoha.domain.decision import Answer, Decision
+from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.invariants import broken
 from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, SlotName, Unknown
 from picoha.domain.policy import Policy
@@ -215,14 +215,18 @@ def test_on_a_world_that_stands_still_every_slot_comes_to_rest(seen: Observation
 
 
 WRONG = {
-    "a fence of a bystander": (FenceHost(holder_of("ec2")), "S6"),
-    "a fence in no operation": (FenceHost(holder_of(EC1)), "S6"),
+    "a fence of a bystander": (FenceHost(holder_of("ec2")), True, "S6"),
+    "a fence in no operation": (FenceHost(holder_of(EC1)), True, "S6"),
+    "a fence without an intent": (FenceHost(holder_of(EC1)), False, "S7"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_the_checks_catch_what_they_are_for(name: str) -> None:
-    action, promise = WRONG[name]
+    action, is_saved, promise = WRONG[name]
     seen = an_observation()
+    sight = seen.slot(EC1)
+    assert sight.record is not None
+    decision = Decision(Answer.SEND, name, (action,), Change(sight.record) if is_saved else None)
     with pytest.raises(AssertionError, match=promise):
-        no_invariant_is_broken(seen, seen.slot(EC1), Decision(Answer.SEND, name, (action,)))
+        no_invariant_is_broken(seen, sight, decision)

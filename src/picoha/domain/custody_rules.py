@@ -8,7 +8,7 @@ from picoha.domain import gates
 from picoha.domain.actions import MoveAddress
 from picoha.domain.case import Case, is_active
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, wait
-from picoha.domain.model import GOING_OR_GONE, Host
+from picoha.domain.model import GOING_OR_GONE, Host, InstanceState
 from picoha.domain.progress import begin, send_once
 from picoha.domain.record import Phase, Step, Verb
 
@@ -20,7 +20,8 @@ def is_unrecorded(case: Case) -> bool:
 def record_slot(case: Case) -> Decision:
     record = replace(case.record, is_armed=case.is_armed, assignment=case.assignment)
     sentence = f"slot {record.slot} is recorded; nobody holds it yet"
-    return Decision(Answer.UPKEEP, sentence, change=Change(record=record, event="recorded"), look_again_s=0.0)
+    change = Change(record=record, pins_mode=True, event="recorded")
+    return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
 
 
 def assignment_differs(case: Case) -> bool:
@@ -77,6 +78,9 @@ def can_adopt(case: Case) -> bool:
     if not is_ownerless(case) or is_paused or len(_contenders(case)) != 1:
         return False
     host = _contenders(case)[0]
+    member = case.member(host.instance)
+    if member is not None and member.is_held:
+        return False
     report = case.fresh_report(host.instance)
     has_address = case.address is None or case.address.instance == host.instance
     return report is not None and report.is_healthy and report.failed_samples == 0 and has_address
@@ -95,7 +99,7 @@ def adopt(case: Case) -> Decision:
         active_since=None,
         would_have="",
     )
-    change = Change(record=adopted, grant=host.instance, event="adopted")
+    change = Change(record=adopted, grant=host.instance, pins_mode=True, event="adopted")
     sentence = f"{host.instance} runs healthy and alone; adopted as epoch {epoch}"
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
 
@@ -157,6 +161,8 @@ def wait_for_holder(case: Case) -> Decision:
     owed = ", ".join(case.record.unfenced)
     if owed:
         return hold(f"nobody holds the slot, and {owed} is not proven off")
+    if case.is_armed and any(host.state is InstanceState.RUNNING for host in _contenders(case)):
+        return hold("nobody holds the slot; its host is neither held in a launch hook nor fit to be adopted")
     return wait("nobody holds the slot yet", None)
 
 

@@ -235,7 +235,7 @@ def _census(case: Case) -> _Census:
             census.bad.append(other)
             census.bad_zones.add(host.zone if host else "unknown")
             continue
-        if host is not None:
+        if host is not None and signals.judge(other).life is signals.Life.WELL:
             census.well_zones.add(host.zone)
         if record.ended_at is not None and case.now - record.ended_at < case.policy.storm_memory:
             census.replaced += 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from picoha.domain.actions import FreeAddress, MoveAddress, ReleaseLaunch
 from picoha.domain.case import Case
 from picoha.domain.decision import Decision, Rule, alert, hold, wait
-from picoha.domain.model import Address
+from picoha.domain.model import Address, InstanceId
 from picoha.domain.progress import in_step, is_late, opened, send, stuck, to_step
 from picoha.domain.record import Phase, Step
 
@@ -88,7 +88,19 @@ def move_address(case: Case) -> Decision:
 
 def target_is_in_service(case: Case) -> bool:
     member = case.member(opened(case).target) if in_step(case, Step.RELEASING) else None
-    return member is not None and member.is_in_service
+    return member is not None and member.is_in_service and not _others_alive(case)
+
+
+def _others_alive(case: Case) -> list[InstanceId]:
+    """Hosts of the slot that may run its picos without ever having been granted it (an open gate)."""
+    op = opened(case)
+    return [
+        host.instance
+        for host in case.living
+        if host.instance != op.target
+        and host.instance not in op.victims
+        and not ((member := case.member(host.instance)) and member.lifecycle.startswith("Warmed:"))
+    ]
 
 
 def grant(case: Case) -> Decision:
@@ -111,7 +123,6 @@ def grant(case: Case) -> Decision:
         unfenced=(op.target,),
         granted_at=case.now,
         order=None,
-        is_armed=case.is_armed,
         assignment=case.renewed_assignment,
     )
     change = replace(decision.change, record=granted, grant=op.target, proven=op.victims)
@@ -125,6 +136,15 @@ def release_is_late(case: Case) -> bool:
 def page_late_release(case: Case) -> Decision:
     op = opened(case)
     return stuck(case, f"{op.target} did not get into service", f"picoha retry {op.id}")
+
+
+def another_lives(case: Case) -> bool:
+    return in_step(case, Step.RELEASING) and bool(_others_alive(case))
+
+
+def wait_for_others(case: Case) -> Decision:
+    others = ", ".join(_others_alive(case))
+    return alert(f"{others} of this slot is not terminated; {opened(case).target} is not granted before")
 
 
 def is_releasing(case: Case) -> bool:
@@ -147,5 +167,6 @@ RULES: tuple[Rule, ...] = (
     Rule(339, "the address is free", is_addressing, move_address),
     Rule(341, "the target is in service", target_is_in_service, grant),
     Rule(343, "the release is late", release_is_late, page_late_release),
+    Rule(344, "another host of the slot lives", another_lives, wait_for_others),
     Rule(345, "the launch is held", is_releasing, release),
 )

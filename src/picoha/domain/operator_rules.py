@@ -145,7 +145,7 @@ def adopt(case: Case) -> Decision:
         active_since=None,
         would_have="",
     )
-    change = Change(adopted, grant=host.instance, consumes=request.id, event="adopted")
+    change = Change(adopted, grant=host.instance, pins_mode=True, consumes=request.id, event="adopted")
     sentence = f"{request.by} adopts {host.instance} as epoch {highest + 1}: {request.reason}"
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
 

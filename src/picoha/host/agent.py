@@ -13,9 +13,9 @@ from dataclasses import replace
 from picoha.domain.health import Health, datapoint
 from picoha.domain.model import AgentPhase, Pico, PicoType, Report
 from picoha.domain.record import Assignment, Order, OrderVerb, SlotRecord
-from picoha.host.gate import Stance, is_held, is_mine, stance
+from picoha.host.gate import Stance, is_held, is_mine, may_start, stance, unlocked
 from picoha.host.knowledge import Knowledge, Settings
-from picoha.host.ports import Identity, Ports, Refused, Taken
+from picoha.host.ports import BreakGlass, Identity, Ports, Refused, Taken
 from picoha.host.starting import Purpose, Work, failed_picos
 
 _STOPS = (Purpose.STOP, Purpose.DRAIN)
@@ -33,6 +33,7 @@ class Agent:
         self._hold: tuple[AgentPhase, str] = (AgentPhase.TAKEN, "")
         self._retry_at = 0.0
         self._reported_order: str | None = None
+        self._glass: BreakGlass | None = None
 
     def cycle(self) -> Report:
         """Do one pass without waiting for any script, and return the report that was written."""
@@ -62,6 +63,8 @@ class Agent:
         known = self._known
         stand, reason = stance(known.kept, known.are_picos_up)
         known.problem = reason or known.doubt
+        if known.glass and unlocked(stand, known.kept, known.is_fresh):
+            stand = self._unlock(known.glass)
         if stand is Stance.LOST and not self._is_stopping():
             self._give_up()
         elif self._work is not None:
@@ -71,10 +74,17 @@ class Agent:
         else:
             self._stand(stand)
 
+    def _unlock(self, glass: BreakGlass) -> Stance:
+        if glass != self._glass:
+            self._glass, self._failed_start, self._retry_at = glass, None, 0.0
+        return Stance.UNLOCKED
+
     def _stand(self, stand: Stance) -> None:
         known, kept = self._known, self._known.kept
         if stand is Stance.MINE and known.record and known.assignment:
             self._hold_slot(known.record, known.assignment)
+        elif stand is Stance.UNLOCKED and known.assignment:
+            self._start_or_run(known.assignment, may_start=True)
         elif stand is Stance.OPEN:
             self._stay_open()
         elif stand is Stance.LOST:
@@ -100,11 +110,16 @@ class Agent:
             known.phase = AgentPhase.STOPPING if known.kept.may_run else AgentPhase.OFFLINE
         elif not self._has_taken(record):
             known.phase = AgentPhase.WAITING
-        elif known.kept.is_started or self._runs_already():
+        else:
+            self._start_or_run(assignment, known.is_fresh)
+
+    def _start_or_run(self, assignment: Assignment, may_start: bool) -> None:
+        known = self._known
+        if known.kept.is_started or self._runs_already():
             self._run(assignment)
-        elif self._failed_start and self._failed_start[0] == record.epoch:
+        elif self._failed_start and self._failed_start[0] == known.kept.epoch:
             known.phase, known.problem = AgentPhase.START_FAILED, self._failed_start[1]
-        elif not known.is_fresh or not self._is_ready(assignment):
+        elif not may_start or not self._is_ready(assignment):
             known.phase, known.problem = self._hold[0], known.problem or self._hold[1]
         else:
             self._begin(Purpose.START, assignment.picos)
@@ -167,7 +182,7 @@ class Agent:
     # Scripts under way.
 
     def _begin(self, purpose: Purpose, picos: Sequence[Pico], order: Order | None = None) -> None:
-        """Begin scripts; callers start picos only on a record that was read in this cycle."""
+        """Begin scripts; callers start picos only on a record just read, or with broken glass."""
         known = self._known
         known.remark = ""
         if purpose not in _STOPS and any(one.type is PicoType.PLATFORM for one in picos):
@@ -178,9 +193,9 @@ class Agent:
 
     def _go_on(self, work: Work, stand: Stance) -> None:
         known = self._known
-        may_start = self._may_start(stand, work.order)
-        is_over = work.advance(known.is_fresh and may_start)
-        if is_over or work.is_running or may_start or not known.is_fresh:
+        may_go_on = self._may_start(stand, work.order)
+        is_over = work.advance(may_go_on and (known.is_fresh or stand is Stance.UNLOCKED))
+        if is_over or work.is_running or may_go_on or not known.is_fresh:
             self._show_or_end(work, is_over)
             return
         self._work = None
@@ -189,11 +204,7 @@ class Agent:
         self._stand(stand)
 
     def _may_start(self, stand: Stance, order: Order | None) -> bool:
-        """Whether picos may start under the grant that was taken; behind an open gate only by order."""
-        record, kept = self._known.record, self._known.kept
-        if record is None or not is_mine(record, kept) or not is_held(kept, record, self._me.boot_id):
-            return False
-        return stand is Stance.MINE or (stand is Stance.OPEN and order is not None)
+        return may_start(stand, self._known.kept, self._me.boot_id, order is not None)
 
     def _show_or_end(self, work: Work, is_over: bool) -> None:
         known = self._known

@@ -21,6 +21,7 @@ class Stance(StrEnum):
     WITHHELD = "withheld"
     LOST = "lost"
     WAITING = "waiting"
+    UNLOCKED = "unlocked"
 
 
 def stance(kept: Kept, are_picos_up: bool) -> tuple[Stance, str]:
@@ -43,6 +44,28 @@ def stance(kept: Kept, are_picos_up: bool) -> tuple[Stance, str]:
     if record.epoch > 0 and (are_picos_up or kept.may_run):
         return Stance.LOST, f"the slot is {_owner(record)}"
     return Stance.WAITING, ""
+
+
+def unlocked(stand: Stance, kept: Kept, is_fresh: bool) -> bool:
+    """Return True if a broken glass replaces the answer that this host has not got.
+
+    Nothing is replaced where the gate is open, where the slot was just granted to this host, or
+    where the table last named another holder.
+    """
+    record = kept.record
+    if stand is Stance.OPEN or (stand is Stance.MINE and is_fresh):
+        return False
+    return record is None or record.holder in (None, kept.instance)
+
+
+def may_start(stand: Stance, kept: Kept, boot_id: str, is_ordered: bool) -> bool:
+    """Return whether picos may start now: by the grant taken, or broken glass; if open only by order."""
+    if stand is Stance.UNLOCKED:
+        return True
+    record = kept.record
+    if record is None or not is_mine(record, kept) or not is_held(kept, record, boot_id):
+        return False
+    return stand is Stance.MINE or (stand is Stance.OPEN and is_ordered)
 
 
 def is_held(kept: Kept, record: SlotRecord, boot_id: str) -> bool:

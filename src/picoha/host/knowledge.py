@@ -22,7 +22,7 @@ from picoha.domain.hostnames import (
 from picoha.domain.model import AgentPhase, Kind, NamesReading, PicoReading, Report
 from picoha.domain.record import Assignment, SlotRecord
 from picoha.host import names
-from picoha.host.ports import CloudUnreachable, Identity, Kept, NoRecord, NotUnderstood, Ports
+from picoha.host.ports import BreakGlass, CloudUnreachable, Identity, Kept, NoRecord, NotUnderstood, Ports
 from picoha.host.probe import Tally, ask, health_of
 
 
@@ -52,6 +52,7 @@ class Knowledge:
         self.problem = ""
         self.remark = ""
         self.doubt = ""
+        self.glass: BreakGlass | None = None
         self.is_fresh = False
         self.picos: Mapping[str, PicoReading] = {}
         self.names: NamesReading | None = None
@@ -123,6 +124,7 @@ class Knowledge:
 
     def read(self) -> None:
         """Read the slot's record; one that is unreachable or not understood leaves the last one."""
+        self.glass = self.ports.break_glass() if self.ports.break_glass else None
         answer = self.ports.cloud.read_slot()
         self.is_fresh = not isinstance(answer, CloudUnreachable | NotUnderstood)
         self.doubt = ""
@@ -215,7 +217,8 @@ class Knowledge:
     def report(self) -> Report:
         """Return all this host knows, at this instant."""
         kept, tally = self.kept, self._tally
-        said = (self.problem, self.remark, self._disk_problem)
+        glass = str(self.glass) if self.glass else ""
+        said = (glass, self.problem, self.remark, self._disk_problem)
         return Report(
             instance=self.identity.instance,
             slot=self.identity.slot,

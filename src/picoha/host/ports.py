@@ -172,6 +172,18 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class BreakGlass:
+    """A named human's order to start without the controller: who, why and since when."""
+
+    by: str
+    reason: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"BREAK-GLASS since {self.at:%Y-%m-%d %H:%M:%S} UTC by {self.by}: {self.reason}"
+
+
 Properties: TypeAlias = Callable[[], Mapping[str, str] | Unreadable]
 
 
@@ -242,3 +254,4 @@ class Ports:
     disk: Disk
     checks: Checks | None = None
     properties: Properties | None = None
+    break_glass: Callable[[], BreakGlass | None] | None = None

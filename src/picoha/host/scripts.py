@@ -6,31 +6,31 @@ monitor server binds to 127.0.0.1, so only this host can get an answer (domain.m
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
+import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from urllib.parse import urlsplit
 
 from picoha.domain.model import Pico
+from picoha.host.launcher import GroupLauncher, Launcher
 from picoha.host.ports import Clock, Job, JobResult, Verb
+from picoha.host.processes import NOTHING, SHOWN_BYTES, Owner, Process, kill, open_group, wait
 
-NOT_EXECUTABLE, NOT_FOUND = 126, 127
-"""What a shell answers for such a command; both are judged unknown (domain.md R5)."""
+NOT_BEGUN = 126
+"""What a shell answers for a command that cannot be executed; judged unknown (domain.md R5)."""
 
-SHOWN_BYTES = 32 * 1024
 _RUN_ALL = 'for one in "$0"/*; do [ -f "$one" ] && [ -x "$one" ] || continue; "$one" || exit $?; done'
+_HOOKS = (Verb.PRE_START, Verb.POST_START)
+_STOPS = (Verb.OFFLINE, Verb.CLEAN)
 
 
 @dataclass(frozen=True)
 class Site:
     """Where this host keeps the product and its scripts; `user` owns MZ_HOME.
 
-    `launcher` stands before every script that may leave a pico behind (such as `systemd-run
-    --scope`), so that no pico lives in the agent's control group.
+    `mz_platform` is the product's MZ_PLATFORM for starts, "" = the owner's own. `owner` says how
+    scripts become `user`'s where systemd does not do it.
     """
 
     ha_dir: Path
@@ -40,33 +40,51 @@ class Site:
     log_dir: Path
     hooks_dir: Path = Path("/etc/picoha")
     republish: tuple[str, ...] = ()
-    launcher: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    launcher: Launcher = field(default_factory=GroupLauncher)
+    owner: Owner = field(default_factory=Owner)
+    mz_platform: str = ""
+    monitor_host: str = ""
     monitor_timeout_s: float = 8
 
     def argv(self, verb: Verb, pico: Pico | None) -> tuple[str, ...]:
         """Return the command of a verb, or () where this host has none."""
-        if verb in (Verb.PRE_START, Verb.POST_START):
+        if verb in _HOOKS:
             folder = self.hooks_dir / f"{verb}.d"
             return ("/bin/sh", "-c", _RUN_ALL, str(folder)) if folder.is_dir() else ()
         if verb is Verb.REPUBLISH:
-            return self.republish and (*self.launcher, *self.republish)
+            return self.republish
         if pico is None:
             return ()
-        script = str(self.ha_dir / verb)
-        return (*self.launcher, script, self.java_home, self.mz_home, self.user, pico.name)
+        return (str(self.ha_dir / verb), self.java_home, self.mz_home, self.user, pico.name)
 
     def monitor_argv(self, pico: Pico) -> tuple[str, ...]:
-        """Return the vendor's argument list without a host, which means this one (domain.md 2.2)."""
-        return (str(self.ha_dir / "monitor"), self.java_home, self.mz_home, self.user, str(pico.port))
+        """Return the vendor's argument list; without a host it means this one (domain.md 2.2)."""
+        host = (self.monitor_host,) if self.monitor_host else ()
+        return (str(self.ha_dir / "monitor"), self.java_home, self.mz_home, self.user, str(pico.port), *host)
+
+    def environment(self, verb: Verb) -> dict[str, str]:
+        """Return what a script is told about the product.
+
+        What stops a pico asks `localhost`, because an address that nobody answers holds mzsh for
+        minutes; what starts one needs the real Platform, or the pico comes up degraded (domain.md
+        2.5, 6.5-2, 6.5-3).
+        """
+        told = {"JAVA_HOME": self.java_home, "MZ_HOME": self.mz_home}
+        if verb in _STOPS:
+            real = urlsplit(self.mz_platform)
+            told["MZ_PLATFORM"] = f"{real.scheme or 'http'}://localhost:{real.port or 9000}"
+        elif self.mz_platform:
+            told["MZ_PLATFORM"] = self.mz_platform
+        return told
 
 
 class ScriptJob:
     """One script under way. It ends when its own process ends, whoever still holds its output."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path | None) -> None:
+    def __init__(self, process: Process, log: Path | None, stop_command: Sequence[str]) -> None:
         self._process = process
         self._log = log
+        self._stop_command = stop_command
 
     def poll(self) -> JobResult | None:
         """Return the exit code with the first and last part of the output, or None."""
@@ -74,8 +92,10 @@ class ScriptJob:
         return None if code is None else JobResult(code, _shown(self._log))
 
     def stop(self) -> None:
-        """Kill the script's process group. Picos that were running before it are not in it."""
-        _kill(self._process)
+        """Kill the script and what it started. Picos that were running before it are not touched."""
+        if self._stop_command:
+            wait(open_group(self._stop_command, NOTHING, {}), 5.0)
+        kill(self._process)
 
 
 @dataclass(frozen=True)
@@ -97,28 +117,38 @@ class SystemScripts:
     def __init__(self, site: Site, clock: Clock) -> None:
         self._site = site
         self._clock = clock
+        self._held: dict[str, Process] = {}
 
     def monitor_all(self, picos: Sequence[Pico]) -> dict[str, int | None]:
         """Ask all picos at once; who has not answered when the time is up is killed.
 
         The whole group dies in any case: a script that left a child behind would leave one more
-        every cycle.
+        every cycle. One that the kernel holds is silent, and not asked again meanwhile (F42).
         """
-        codes: dict[str, int | None] = {}
-        asked: dict[str, subprocess.Popen[bytes]] = {}
+        self._held = {name: one for name, one in self._held.items() if one.poll() is None}
+        codes: dict[str, int | None] = {name: None for name in self._held}
+        asked: dict[str, Process] = {}
         deadline = self._clock.monotonic() + self._site.monitor_timeout_s
         try:
             for pico in picos:
-                try:
-                    asked[pico.name] = self._open(self._site.monitor_argv(pico), subprocess.DEVNULL, {})
-                except OSError as problem:
-                    codes[pico.name] = _code_of(problem)
+                if pico.name not in self._held:
+                    codes[pico.name] = self._ask(pico, asked)
             for name, process in asked.items():
-                codes[name] = _wait(process, deadline - self._clock.monotonic())
+                codes[name] = wait(process, deadline - self._clock.monotonic())
         finally:
-            for process in asked.values():
-                _kill(process)
+            deadline = self._clock.monotonic() + 1.0
+            for name, process in asked.items():
+                if not kill(process, deadline - self._clock.monotonic()):
+                    self._held[name] = process
         return codes
+
+    def _ask(self, pico: Pico, asked: dict[str, Process]) -> int | None:
+        site = self._site
+        try:
+            asked[pico.name] = open_group(site.monitor_argv(pico), NOTHING, {}, site.owner)
+        except OSError:
+            return NOT_BEGUN
+        return None
 
     def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
         """Start the script of a verb; its output goes to a file of its own in the log folder."""
@@ -128,39 +158,23 @@ class SystemScripts:
         log = self._site.log_dir / (f"{verb}-{pico.name}.log" if pico else f"{verb}.log")
         try:
             with log.open("wb") as output:
-                return ScriptJob(self._open(argv, output, setting), log)
+                return self._launch(verb, argv, output.fileno(), setting, log)
         except OSError as problem:
-            if problem.filename == str(log) and verb in (Verb.OFFLINE, Verb.CLEAN):
+            if problem.filename == str(log) and verb in _STOPS:
                 # A full disk must not keep a lost slot running; nobody reads what a stop says.
-                return ScriptJob(self._open(argv, subprocess.DEVNULL, setting), None)
-            return _NotBegun(JobResult(_code_of(problem), str(problem)))
+                return self._launch(verb, argv, NOTHING, setting, None)
+            return _NotBegun(JobResult(NOT_BEGUN, str(problem)))
 
-    def _open(
-        self, argv: Sequence[str], output: int | IO[bytes], setting: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **self._site.environment, **setting},
-            cwd="/",
-            start_new_session=True,
-        )
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
-    try:
-        return process.wait(max(0.0, seconds))
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    # One that hangs in the kernel, on a dead NFS mount, is left to be reaped later (F42).
-    _wait(process, 1.0)
+    def _launch(
+        self, verb: Verb, argv: Sequence[str], output: int, setting: Mapping[str, str], log: Path | None
+    ) -> ScriptJob:
+        # A hook mounts and prepares what the owner may not: it runs as the agent's own user.
+        site, is_hook = self._site, verb in _HOOKS
+        told = {**site.environment(verb), **setting}
+        unit = f"picoha-{verb}-{secrets.token_hex(4)}"
+        command = site.launcher.command(unit, argv, told, "" if is_hook else site.user)
+        owner = Owner() if is_hook or command != list(argv) else site.owner
+        return ScriptJob(open_group(command, output, told, owner), log, site.launcher.stop_command(unit))
 
 
 def _shown(log: Path | None) -> str:
@@ -174,7 +188,3 @@ def _shown(log: Path | None) -> str:
             return (head + output.read()).decode(errors="replace")
     except OSError:
         return ""
-
-
-def _code_of(problem: OSError) -> int:
-    return NOT_FOUND if isinstance(problem, FileNotFoundError) else NOT_EXECUTABLE

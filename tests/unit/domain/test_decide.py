@@ -206,7 +206,6 @@ def test_l3_a_slot_that_two_rules_hold_in_turn_is_paged() -> None:
     assert record.outbox
 
 
-@pytest.mark.xfail(strict=True, reason="L3: rule 531 waits in silence for a host that waits for its grant")
 def test_l3_an_armed_slot_whose_only_host_waits_for_a_grant_nobody_will_give_is_paged() -> None:
     report = a_report(EC1, epoch=0, highest_epoch=0, picos={}, phase=AgentPhase.WAITING)
     seen = an_observation(a_sight(EC1, record=a_vacant_record(EC1), reports={report.instance: report}))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from picoha.host.clock import SystemClock
+from picoha.host.launcher import ScopeLauncher
 from picoha.host.ports import Job, JobResult, Verb
-from picoha.host.scripts import SHOWN_BYTES, Site, SystemScripts
+from picoha.host.processes import SHOWN_BYTES
+from picoha.host.scripts import Site, SystemScripts
 from unit.host.fakes import EC1
 from unit.host.test_probe import died, is_alive, site_with
 
@@ -108,7 +111,33 @@ def test_republish_runs_the_configured_command(site: Site) -> None:
     assert job is not None and ended(job) == JobResult(0, "published\n")
 
 
+@dataclass(frozen=True)
+class EchoLauncher:
+    """Prints what it would launch, and for whom."""
+
+    def command(self, unit: str, argv: Sequence[str], setting: Mapping[str, str], user: str) -> list[str]:
+        return ["/bin/echo", "as", user or "root", setting.get("MZ_PLATFORM", "-"), *argv]
+
+    def stop_command(self, unit: str) -> list[str]:
+        return []
+
+
 def test_launcher_stands_before_every_script_that_may_leave_a_pico(site: Site) -> None:
-    script(site.ha_dir, "online", "exit 0")
-    launched = replace(site, launcher=("/bin/echo", "scope"))
-    assert ended(begin(launched, Verb.ONLINE)).output.startswith(f"scope {site.ha_dir}/online")
+    script(site.hooks_dir / "pre-start.d", "10-first", "exit 0")
+    launched = replace(site, launcher=EchoLauncher(), republish=("/opt/mz/bin/mzsh", "service"))
+    said = {verb: ended(begin(launched, verb)).output.split()[:4] for verb in (Verb.ONLINE, Verb.CLEAN)}
+    assert said[Verb.ONLINE] == ["as", "mzadmin", "-", f"{site.ha_dir}/online"]
+    assert said[Verb.CLEAN] == ["as", "mzadmin", "http://localhost:9000", f"{site.ha_dir}/clean"]
+    assert ended(begin(launched, Verb.PRE_START)).output.startswith("as root")
+
+
+def test_scope_is_opened_by_systemd_and_not_by_the_agent() -> None:
+    words = ScopeLauncher().command("picoha-online-1", ["/ha/online", "ec1"], {"A": "b c"}, "mzadmin")
+    service, scope = words[: words.index("--")], words[words.index("--") + 1 :]
+    assert service[0] == "systemd-run" and "--wait" in service and "--setenv=A=b c" in service
+    assert "--scope" not in service, "a scope inherits the hardening of whoever opens it"
+    opened = scope[scope.index("systemd-run") :]
+    assert "--slice=picoha-picos.slice" in opened and "--uid=mzadmin" in opened
+    assert opened[-3:] == ["--", "/ha/online", "ec1"]
+    hook = ScopeLauncher().command("picoha-pre-start-1", ["/bin/sh"], {}, "")
+    assert not [word for word in hook if word.startswith("--uid")]

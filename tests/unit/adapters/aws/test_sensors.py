@@ -8,7 +8,6 @@ import pytest
 
 from picoha.adapters.desk.kernel import START
 from picoha.adapters.desk.scaling_group import Hook, WarmPool
-from picoha.app.errors import SensorFailed
 from picoha.app.ports import HostStatus
 from picoha.domain.model import Address, InstanceId, InstanceState, SlotName, Unknown
 from unit.adapters.aws.aws_rig import Account, seeing

@@ -1,0 +1,46 @@
+"""Every guard that is taken out is missed by somebody: the explorer, or a golden decision."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from model.guards import DEEP_GUARDS, GUARDS
+from model.mutants import Mutant, Row, judge, table
+
+KILL_TABLE = Path(__file__).parents[2] / "docs" / "mutants.md"
+LEAST = 20
+
+
+@cache
+def judged(mutant: Mutant) -> Row:
+    return judge(mutant)
+
+
+@pytest.mark.parametrize("mutant", GUARDS, ids=lambda one: one.name)
+def test_the_missing_guard_is_noticed(mutant: Mutant) -> None:
+    row = judged(mutant)
+    assert row.is_killed, row
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("mutant", DEEP_GUARDS, ids=lambda one: one.name)
+def test_the_missing_guard_is_noticed_far_down(mutant: Mutant) -> None:
+    row = judged(mutant)
+    assert row.is_killed, row
+
+
+def test_the_kill_table_names_every_mutant() -> None:
+    rows = [judged(mutant) for mutant in GUARDS]
+    by_search = sum(row.is_killed_by_search for row in rows)
+    print(f"\n{table(rows)}")
+    print(
+        f"mutants {len(rows)}, killed {sum(row.is_killed for row in rows)}, by the explorer {by_search}, "
+        f"{sum(row.seconds for row in rows):.1f} s",
+        end=" ",
+    )
+    assert by_search >= LEAST
+    written = KILL_TABLE.read_text(encoding="utf-8")
+    assert [row.mutant for row in rows if f"| {row.mutant} |" not in written] == []
