@@ -91,9 +91,11 @@ def test_addresses_are_told_by_slot_with_where_they_are(account: Account) -> Non
     association = account.addresses.place(taken, host.interface_id)
     found = account.sensors.addresses()
     assert set(found) == {PLATFORM1, EC1}
-    assert found[PLATFORM1].is_free
-    assert (found[PLATFORM1].allocation, found[PLATFORM1].public_ip) == (free.allocation_id, "203.0.113.10")
-    on_host = found[EC1]
+    unused, on_host = found[PLATFORM1], found[EC1]
+    assert isinstance(unused, Address)
+    assert isinstance(on_host, Address)
+    assert unused.is_free
+    assert (unused.allocation, unused.public_ip) == (free.allocation_id, "203.0.113.10")
     assert (on_host.association, on_host.instance, on_host.interface) == (
         association,
         host.id,
