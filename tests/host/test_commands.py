@@ -157,6 +157,13 @@ def test_wrong_settings_are_refused_with_file_key_value_and_rule(told: HostRig) 
     assert said.stderr == f"{told.config}: interval_s = 15 must be one of 10, 20, 30, 60\n"
 
 
+def test_monitor_of_another_host_is_refused(told: HostRig) -> None:
+    told.configure(monitor_host="10.9.9.9")
+    said = told.command("check")
+    assert said.returncode == 2
+    assert "monitor_host = 10.9.9.9 must be an address of this host" in said.stderr
+
+
 def test_wrong_tag_is_refused_as_a_wrong_setting_is(told: HostRig) -> None:
     told.imds.values["tags/instance/picoha:slot"] = "EC 1"
     said = told.command("names")

@@ -265,3 +265,19 @@ def test_a_mended_address_is_sent_again_only_after_15_s() -> None:
 def test_a_vacant_slot_that_is_owed_evidence_is_not_called_well() -> None:
     record = a_record(EC1, phase=Phase.VACANT, holder=None)
     assert "well" not in decided(vacant(record=record)).sentence
+
+
+@pytest.mark.parametrize(("seconds", "is_sent"), [(14.9, False), (15, True)])
+def test_an_effect_outside_an_operation_is_sent_again_after_15_s(seconds: float, is_sent: bool) -> None:
+    sent = {"MoveAddress eipalloc-platform1 eni-platform1": ago(seconds), "old": ago(900)}
+    sight = a_sight(PLATFORM, address=a_free_address(), record=a_record(PLATFORM, sent=sent))
+    decision = decided(sight)
+    assert bool(decision.actions) is is_sent
+    assert not is_sent or "old" not in written(decision).sent
+
+
+@pytest.mark.parametrize(("mode", "rule"), [(Mode.OBSERVE, 513), (Mode.ENFORCE, 531)])
+def test_a_pause_keeps_nothing_from_following_reality_in_observe(mode: Mode, rule: int) -> None:
+    sight = vacant(record=a_vacant_record(EC1, is_armed=mode is Mode.ENFORCE))
+    seen = replace(an_observation(sight), mode=paused(60, mode=mode))
+    assert decide_slot(seen, EC1, Policy()).rule == rule

@@ -30,7 +30,7 @@ from picoha.domain.actions import FreeAddress, MoveAddress, ReleaseLaunch
 from picoha.domain.case import SlotSight
 from picoha.domain.decision import Answer
 from picoha.domain.grant_rules import grant
-from picoha.domain.model import AllocationId, AssociationId, InstanceId, InterfaceId
+from picoha.domain.model import AllocationId, AssociationId, InstanceId, InstanceState, InterfaceId
 from picoha.domain.record import Mode, Phase, Step
 
 VICTIM = holder_of(PLATFORM)
@@ -201,3 +201,16 @@ def test_f7_an_outage_longer_than_the_deadline_needs_no_operator_afterwards(slot
     assert held.rule == 315
     after = decided(replace(sight, record=written(held), dependencies={"rds:mz-db": True}))
     assert operation_after(after).step is not Step.NEEDS_OPERATOR
+
+
+def test_a_victim_that_a_human_confirmed_does_not_keep_the_grant_waiting() -> None:
+    hosts = (a_host(EC1, state=InstanceState.SHUTTING_DOWN), a_host(EC1, NEW))
+    assert decided(releasing("InService", hosts=hosts)).rule == 341
+
+
+def test_a_host_that_was_never_granted_keeps_the_grant_waiting_until_it_is_terminated() -> None:
+    hosts = (a_host(EC1, NEW), a_host(EC1, "i-stray", state=InstanceState.SHUTTING_DOWN))
+    decision = decided(releasing("InService", hosts=hosts))
+    assert (decision.rule, decision.answer) == (344, Answer.ALERT)
+    dead = (a_host(EC1, NEW), a_host(EC1, "i-stray", state=InstanceState.TERMINATED))
+    assert decided(releasing("InService", hosts=dead)).rule == 341

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -242,3 +243,10 @@ def test_the_ages_are_settings() -> None:
 def test_a_failed_metric_without_any_report_is_not_well() -> None:
     sight = a_sight(EC1, reports={}, metric=Sample(ago(5), 0.0))
     assert judge(a_case(sight)).life is not Life.WELL
+
+
+@pytest.mark.xfail(strict=True, reason="leaving_at + reboot_grace overflows: one row stops the cell")
+def test_a_time_at_the_end_of_the_calendar_does_not_stop_the_cell() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    report = a_report(EC1, leaving_at=last)
+    assert judge(a_case(a_sight(EC1, reports={report.instance: report}))).life in Life

@@ -8,7 +8,7 @@ import pytest
 
 from picoha.domain.model import InstanceId, SlotName
 from picoha.domain.record import Phase
-from picoha.host.gate import Stance, is_held, is_mine, stance
+from picoha.host.gate import Stance, is_held, is_mine, may_start, stance, unlocked
 from picoha.host.ports import Kept
 from unit.host.fakes import granted
 
@@ -56,3 +56,36 @@ def test_record_grants_only_to_its_holder_while_granted_or_active(phase: Phase) 
     grants = phase in (Phase.GRANTED, Phase.ACTIVE)
     assert is_mine(replace(MINE, phase=phase), ME) is grants
     assert not is_mine(replace(THEIRS, phase=phase), ME)
+
+
+@pytest.mark.parametrize(
+    ("case", "is_fresh", "wanted"),
+    [
+        ("never read", False, True),
+        ("no record, nothing ever held", True, False),
+        ("no record, an epoch was held", True, True),
+        ("not armed, mine", False, False),
+        ("mine", False, True),
+        ("mine", True, False),
+        ("mine in failover", True, True),
+        ("theirs, I am off", False, False),
+        ("theirs, my picos run", True, False),
+        ("older than my memory", False, False),
+        ("nobody's, my picos run", True, True),
+    ],
+)
+def test_broken_glass_replaces_a_missing_answer_and_overrules_none(
+    case: str, is_fresh: bool, wanted: bool
+) -> None:
+    kept, are_picos_up, _ = ROWS[case]
+    assert unlocked(stance(kept, are_picos_up)[0], kept, is_fresh) is wanted
+
+
+def test_picos_start_by_a_grant_taken_in_this_boot_by_order_or_by_broken_glass() -> None:
+    held = replace(ME, record=MINE, epoch=3, boot_id="boot-1")
+    assert may_start(Stance.MINE, held, "boot-1", is_ordered=False)
+    assert not may_start(Stance.MINE, held, "boot-2", is_ordered=False)
+    assert not may_start(Stance.OPEN, held, "boot-1", is_ordered=False)
+    assert may_start(Stance.OPEN, held, "boot-1", is_ordered=True)
+    assert not may_start(Stance.WITHHELD, held, "boot-1", is_ordered=True)
+    assert may_start(Stance.UNLOCKED, ME, "boot-1", is_ordered=False)
