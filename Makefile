@@ -27,7 +27,7 @@ demo: $(RUNTIME_READY) ## play the loss of a Platform host on the desk: no accou
 	@$(BIN)/picoha drill stories/platform-host-lost.toml
 
 test: lint types arch $(DEV_READY) $(SAM_READY) ## every check and every test but the deep ones
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-deep: $(DEV_READY) $(SAM_READY) ## every test, the long searches included
 	$(BIN)/pytest -m "deep or not deep" --hypothesis-profile=deep

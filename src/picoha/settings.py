@@ -80,7 +80,6 @@ class Settings(BaseModel):
     ) = None
     # The function ends after 75 s: a drive of at most 60 s leaves room for the cold start and the answer.
     drive_s: Annotated[Whole, Field(ge=1, le=60)] = 50
-    poll_s: Annotated[Whole, Field(ge=2, le=5)] = 3
     policy: InstanceOf[Policy] = Policy()
 
     @classmethod
@@ -88,7 +87,7 @@ class Settings(BaseModel):
         """Return the settings in `environ`.
 
         Read are `AWS_REGION` (set by Lambda), `PICOHA_CELL`, `_TABLE` (default `picoha-<cell>`),
-        `_TOPIC_ARN`, `_DRIVE_S`, `_POLL_S` and the numbers of `policy_from`. An empty value counts as not
+        `_TOPIC_ARN`, `_DRIVE_S` and the numbers of `policy_from`. An empty value counts as not
         set, because a template passes it for "use the default". Raises `SettingsInvalid`, whose text has
         every wrong variable with its value and rule; a `PICOHA_` variable nobody reads is wrong too.
         """
@@ -184,11 +183,6 @@ def _stronger_evidence_is_faster(settings: Settings) -> bool:
 
 _PAIRS = (
     _Pair(
-        ("PICOHA_POLL_S", "PICOHA_DRIVE_S"),
-        "a drive must be longer than a poll",
-        lambda one: one.poll_s < one.drive_s,
-    ),
-    _Pair(
         (
             "PICOHA_SILENT_IMPAIRED_AFTER",
             "PICOHA_SILENT_UNREACHABLE_AFTER",
@@ -197,6 +191,11 @@ _PAIRS = (
         ),
         "must rise in this order: weaker evidence is never confirmed earlier than stronger evidence",
         _stronger_evidence_is_faster,
+    ),
+    _Pair(
+        ("PICOHA_FRESH_WITHIN", "PICOHA_SILENT_IMPAIRED_AFTER"),
+        "a sign cannot be fresh for longer than the shortest silence that confirms a loss",
+        lambda one: one.policy.fresh_within <= one.policy.silent_impaired_after,
     ),
     _Pair(
         ("PICOHA_BRAKE_HOUR", "PICOHA_BRAKE_DAY"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -14,6 +15,8 @@ from model.settings import BEHIND_AN_OPEN_GATE, DEEP, SHORT
 from model.world import Setting
 from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES
 
+# One worker explores each setting once; the mutants are another's.
+pytestmark = pytest.mark.xdist_group("explorer")
 FIGURES = (
     "{0.setting:27} states {0.states:9,} transitions {0.transitions:10,} worlds {0.worlds:7,} "
     "decisions {0.decisions:7,} {0.seconds:6.1f} s, violations {1}, traps {0.traps}"
@@ -22,6 +25,7 @@ NEVER_ASKED = {
     *(109, 113, 115),  # wrong tags, a parked group, a group that went away
     *(107, 501, 505, 507),  # an older table, a first boot, changed tags
     *(201, 203, 405, 423, 431, 433, 611),  # they only wait, refuse or extend: time is abstract here
+    324,  # a slot that is parked in the middle
     *(315, 317, 321, 511, 523),  # outages in the middle, a second member, an address taken by hand
     609,  # a holder is no held launch any more
 }
@@ -30,10 +34,12 @@ NEVER_ASKED = {
 
 @cache
 def explored(setting: Setting, layers: Layers = ALL, only: str = "") -> Outcome:
-    """Explore once a session, and print the figures."""
-    found = Explorer(setting, layers, only).run()
-    print("\n" + FIGURES.format(found, 1 if found.violation else 0), end=" ")
-    return found
+    """Explore once a session."""
+    return Explorer(setting, layers, only).run()
+
+
+def told(found: Outcome) -> str:
+    return FIGURES.format(found, 1 if found.violation else 0)
 
 
 def story(found: Outcome) -> str:
@@ -42,15 +48,17 @@ def story(found: Outcome) -> str:
 
 
 @pytest.mark.parametrize("setting", SHORT, ids=lambda one: one.name)
-def test_nothing_is_broken_and_nothing_is_a_trap(setting: Setting) -> None:
+def test_nothing_is_broken_and_nothing_is_a_trap(setting: Setting, figure: Callable[[str], None]) -> None:
     found = explored(setting)
+    figure(told(found))
     assert (found.violation, found.traps) == ("", 0), story(found)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("setting", DEEP, ids=lambda one: one.name)
-def test_nothing_is_broken_by_more_faults_at_once(setting: Setting) -> None:
+def test_nothing_is_broken_by_more_faults_at_once(setting: Setting, figure: Callable[[str], None]) -> None:
     found = explored(setting)
+    figure(told(found))
     assert (found.violation, found.traps) == ("", 0), story(found)
 
 

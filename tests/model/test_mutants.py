@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from model.mutants import Mutant, Row, judge, table
 
 KILL_TABLE = Path(__file__).parents[2] / "docs" / "mutants.md"
 LEAST = 20
+pytestmark = pytest.mark.xdist_group("mutants")
 
 
 @cache
@@ -32,14 +34,12 @@ def test_the_missing_guard_is_noticed_far_down(mutant: Mutant) -> None:
     assert row.is_killed, row
 
 
-def test_the_kill_table_names_every_mutant() -> None:
+def test_the_kill_table_names_every_mutant(figure: Callable[[str], None]) -> None:
     rows = [judged(mutant) for mutant in GUARDS]
     by_search = sum(row.is_killed_by_search for row in rows)
-    print(f"\n{table(rows)}")
-    print(
-        f"mutants {len(rows)}, killed {sum(row.is_killed for row in rows)}, by the explorer {by_search}, "
-        f"{sum(row.seconds for row in rows):.1f} s",
-        end=" ",
+    killed, seconds = sum(row.is_killed for row in rows), sum(row.seconds for row in rows)
+    figure(
+        f"mutants {len(rows)}, killed {killed}, by the explorer {by_search}, {seconds:.1f} s\n{table(rows)}"
     )
     assert by_search >= LEAST
     written = KILL_TABLE.read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ def number_of(value: object) -> int:
 def test_cell_and_region_are_enough() -> None:
     settings = Settings.load(LEAST)
     assert (settings.region, settings.cell, settings.table) == ("eu-west-1", "demo", "picoha-demo")
-    assert (settings.topic_arn, settings.drive_s, settings.poll_s) == (None, 50, 3)
+    assert (settings.topic_arn, settings.drive_s) == (None, 50)
     assert settings.policy == Policy()
 
 
@@ -41,12 +41,11 @@ def test_every_variable_of_its_own_is_taken() -> None:
         "PICOHA_TABLE": "other.table",
         "PICOHA_TOPIC_ARN": TOPIC,
         "PICOHA_DRIVE_S": "20",
-        "PICOHA_POLL_S": "5",
         "PICOHA_COOL_DOWN": "600",
     }
     settings = Settings.load(environ)
     assert (settings.table, settings.topic_arn) == ("other.table", TOPIC)
-    assert (settings.drive_s, settings.poll_s) == (20, 5)
+    assert settings.drive_s == 20
     assert settings.policy == dataclasses.replace(Policy(), cool_down=timedelta(minutes=10))
 
 
@@ -120,7 +119,7 @@ def test_region_is_refused(region: str) -> None:
     assert "AWS_REGION" in refusal(LEAST | {"AWS_REGION": region})
 
 
-@pytest.mark.parametrize(("name", "least", "most"), [("PICOHA_DRIVE_S", 6, 60), ("PICOHA_POLL_S", 2, 5)])
+@pytest.mark.parametrize(("name", "least", "most"), [("PICOHA_DRIVE_S", 1, 60)])
 def test_own_numbers_end_at_their_bounds(name: str, least: int, most: int) -> None:
     for value in (least, most):
         Settings.load(LEAST | {name: str(value)})
@@ -156,7 +155,7 @@ def test_policy_field_is_settable_up_to_its_bounds(field: dataclasses.Field[obje
 @pytest.mark.parametrize(
     ("environ", "rule"),
     [
-        ({"PICOHA_DRIVE_S": "3", "PICOHA_POLL_S": "3"}, "a drive must be longer than a poll"),
+        ({"PICOHA_FRESH_WITHIN": "31"}, "a sign cannot be fresh for longer"),
         ({"PICOHA_SILENT_IMPAIRED_AFTER": "46"}, "must rise in this order"),
         ({"PICOHA_SILENT_UNREACHABLE_AFTER": "91"}, "must rise in this order"),
         ({"PICOHA_SILENT_AFTER": "181"}, "must rise in this order"),
@@ -176,7 +175,7 @@ def test_numbers_right_alone_and_wrong_together_are_refused(environ: dict[str, s
 @pytest.mark.parametrize(
     "environ",
     [
-        {"PICOHA_DRIVE_S": "4", "PICOHA_POLL_S": "3"},
+        {"PICOHA_FRESH_WITHIN": "31", "PICOHA_SILENT_IMPAIRED_AFTER": "31"},
         {"PICOHA_SILENT_IMPAIRED_AFTER": "45"},
         {"PICOHA_SILENT_ALONE_AFTER": "90"},
         {"PICOHA_BRAKE_HOUR": "6"},

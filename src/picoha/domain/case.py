@@ -134,7 +134,11 @@ class Case:
     def fresh_report(self, instance: InstanceId | None) -> Report | None:
         """The host's report, if its agent wrote it lately enough to count as a sign of life."""
         report = self.report(instance)
-        return report if report and self.now - report.at <= self.policy.fresh_within else None
+        return report if report and self.is_recent(report.at, self.policy.fresh_within) else None
+
+    def is_recent(self, at: datetime, within: timedelta) -> bool:
+        """True for a time at most `within` ago; one from the future is a wrong clock, not a sign of life."""
+        return -self.policy.fresh_within <= self.now - at <= within
 
     @cached_property
     def pause(self) -> Pause | None:

@@ -87,6 +87,9 @@ def can_adopt(case: Case) -> bool:
 
 
 def adopt(case: Case) -> Decision:
+    closed = gates.first_closed(case, (gates.dependencies, gates.platform_first))
+    if closed:
+        return hold(f"the adoption of {_contenders(case)[0].instance} waits: {closed.sentence}")
     host, record = _contenders(case)[0], case.record
     epoch = record.epoch + 1
     adopted = replace(

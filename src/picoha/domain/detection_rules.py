@@ -112,7 +112,10 @@ def restart_is_left(case: Case) -> bool:
     )
 
 
-RESTART_GATES = (gates.mode, gates.pause, gates.dependencies, gates.platform_first, gates.explained)
+RESTART_GATES = tuple(
+    gate for gate in gates.TAKING if gate not in (gates.shape, gates.in_flight, gates.cool_down, gates.brake)
+)
+"""A restart takes, so it meets the gates (design.md 2.6) but those that limit replacing: it has a budget."""
 
 
 def _recent_restarts(case: Case) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from picoha.domain import gates
 from picoha.domain.actions import AbandonLaunch, Action, FenceHost, HintUnhealthy
@@ -107,9 +108,10 @@ def giving_is_open_again(case: Case) -> bool:
 
 
 def restart_step(case: Case) -> Decision:
-    """The time of the outage does not count against the step's deadline (domain.md F7)."""
-    op = opened(case)
-    record = replace(case.record, operation=replace(op, step_at=case.now), attention=None)
+    """The time of the outage does not count against the step's deadline (domain.md F7); other time does."""
+    op, held = opened(case), case.record.attention
+    outage = case.now - max(held.since, op.step_at) if held else timedelta(0)
+    record = replace(case.record, operation=replace(op, step_at=op.step_at + outage), attention=None)
     change = Change(record=record, event="released")
     return Decision(Answer.STEP, f"{op.id} goes on", change=change, look_again_s=0.0)
 
@@ -134,6 +136,20 @@ def take_candidate(case: Case) -> Decision:
     member = case.member(host.instance)
     where = "held in its launch hook" if member and member.is_held else "in service"
     return to_step(case, Step.ADDRESSING, "host-found", f"{host.instance} is {where}", target=host.instance)
+
+
+def is_parked_meanwhile(case: Case) -> bool:
+    return in_step(case, Step.AWAITING_HOST) and case.group is not None and case.group.is_parked
+
+
+def wait_while_parked(case: Case) -> Decision:
+    """No replacement is due while desired is 0; the step's clock is set back before it runs out."""
+    op = opened(case)
+    sentence = f"{op.id} waits: the group's desired capacity is 0"
+    if case.in_step_for(op) < case.policy.host_deadline / 2:
+        return wait(sentence, None)
+    record = replace(case.record, operation=replace(op, step_at=case.now))
+    return Decision(Answer.WAIT, sentence, change=Change(record=record))
 
 
 def host_is_late(case: Case) -> bool:
@@ -177,6 +193,7 @@ RULES: tuple[Rule, ...] = (
     Rule(317, "a dependency or the Platform is back", giving_is_open_again, restart_step),
     Rule(321, "two hosts could take the slot", two_candidates, page_two_candidates),
     Rule(323, "a replacement is there", one_candidate, take_candidate),
+    Rule(324, "the slot was parked meanwhile", is_parked_meanwhile, wait_while_parked),
     Rule(325, "the replacement is late", host_is_late, page_for_host),
     Rule(327, "waiting for a replacement", is_awaiting_host, lambda case: wait("waiting for Auto Scaling")),
 )

@@ -8,7 +8,7 @@ from picoha.domain.actions import FreeAddress, MoveAddress, ReleaseLaunch
 from picoha.domain.case import Case
 from picoha.domain.decision import Decision, Rule, alert, hold, wait
 from picoha.domain.model import Address, InstanceId
-from picoha.domain.progress import in_step, is_late, opened, send, stuck, to_step
+from picoha.domain.progress import in_step, is_late, moved, opened, send, stepped, stuck, to_step
 from picoha.domain.record import Phase, Step
 
 
@@ -111,12 +111,9 @@ def grant(case: Case) -> Decision:
     if op.target is None:
         return alert("the operation has no target")
     epoch = record.epoch + 1
-    sentence = f"{op.target} is in service and is granted epoch {epoch}"
-    decision = to_step(case, Step.VERIFYING, "granted", sentence)
-    if decision.change is None:
-        return decision
+    change = moved(case, Step.VERIFYING, "granted")
     granted = replace(
-        decision.change.record,
+        change.record,
         epoch=epoch,
         holder=op.target,
         phase=Phase.GRANTED,
@@ -125,8 +122,8 @@ def grant(case: Case) -> Decision:
         order=None,
         assignment=case.renewed_assignment,
     )
-    change = replace(decision.change, record=granted, grant=op.target, proven=op.victims)
-    return replace(decision, change=change)
+    sentence = f"{op.target} is in service and is granted epoch {epoch}"
+    return stepped(sentence, replace(change, record=granted, grant=op.target, proven=op.victims))
 
 
 def release_is_late(case: Case) -> bool:

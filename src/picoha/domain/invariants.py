@@ -28,7 +28,7 @@ def broken(seen: Observation, slot: SlotName, decision: Decision) -> str:
         return ""
     if seen.memory is not None or sight.newer:
         return "S15: a record that was not understood would be changed"
-    return _change_problem(before, decision.change)
+    return _order_problem(seen, before, decision.change) or _change_problem(before, decision.change)
 
 
 def _action_problem(seen: Observation, slot: SlotName, before: SlotRecord, action: Action) -> str:
@@ -47,6 +47,17 @@ def _action_problem(seen: Observation, slot: SlotName, before: SlotRecord, actio
         is_proven = action.instance in victims and action.instance not in before.unfenced
         if not is_proven and (host is None or not host.is_terminated):
             return f"S6: {action} names a launch that is not proven off"
+    return ""
+
+
+def _order_problem(seen: Observation, before: SlotRecord, change: Change) -> str:
+    order = change.record.order
+    if order is None or order == before.order:
+        return ""
+    if seen.mode.mode is not Mode.ENFORCE or not change.pins_mode:
+        return f"S9: a {order.verb} would be ordered without mode enforce"
+    if order.instance != before.holder or order.epoch != before.epoch:
+        return f"S6: a {order.verb} would be ordered from a host that is not the holder"
     return ""
 
 

@@ -76,7 +76,8 @@ def release_ungated(launch: Launch) -> Decision:
 def _release(launch: Launch, sentence: str) -> Decision:
     group = launch.case.group
     name = group.name if group else ""
-    return send_once(launch.case, sentence, ReleaseLaunch(name, launch.member.instance))
+    action = ReleaseLaunch(name, launch.member.instance)
+    return send_once(launch.case, sentence, action, event="launch-released")
 
 
 def is_warm_and_ready(launch: Launch) -> bool:
@@ -99,7 +100,7 @@ def abandon(launch: Launch) -> Decision:
     group = launch.case.group
     sentence = f"{launch.member.instance} is terminated but still held; its launch is abandoned"
     action = AbandonLaunch(group.name if group else "", launch.member.instance)
-    return send_once(launch.case, sentence, action)
+    return send_once(launch.case, sentence, action, event="launch-abandoned")
 
 
 def holds_the_slot(launch: Launch) -> bool:

@@ -96,10 +96,19 @@ def _counted(case: Case) -> Brake:
 
 def to_step(case: Case, step: Step, event: str, sentence: str, **fields: object) -> Decision:
     """Advance the open operation because an effect was seen; `fields` change the operation too."""
+    return stepped(sentence, moved(case, step, event, **fields))
+
+
+def moved(case: Case, step: Step, event: str, **fields: object) -> Change:
+    """Return the change that puts the open operation into a step, for those that change more with it."""
     op = opened(case)
     trail = {**op.trail, step.value: case.now}
-    moved = replace(op, step=step, step_at=case.now, stuck_in=None, intents={}, trail=trail, **fields)  # type: ignore[arg-type]  # field names are checked by the callers' tests
-    change = Change(record=replace(case.record, operation=moved), event=event)
+    there = replace(op, step=step, step_at=case.now, stuck_in=None, intents={}, trail=trail, **fields)  # type: ignore[arg-type]  # field names are checked by the callers' tests
+    return Change(record=replace(case.record, operation=there), event=event)
+
+
+def stepped(sentence: str, change: Change) -> Decision:
+    """Return the decision to write such a change and look again at once."""
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
@@ -175,23 +184,20 @@ def next_victim(case: Case, instance: InstanceId, sentence: str) -> Decision:
         return stuck(
             case, f"{sentence}, and it may not be fenced: mode is not enforce", f"picoha retry {op.id}"
         )
-    decision = to_step(
+    change = moved(
         case,
         Step.FENCING,
         "bad-replacement",
-        f"{sentence}; it is the next victim (attempt {op.attempt + 1})",
         victim=instance,
         victims=(*op.victims, instance) if instance not in op.victims else op.victims,
         target=None,
         attempt=op.attempt + 1,
     )
-    change = decision.change
-    if change is None:
-        return decision
     record = change.record
     unfenced = record.unfenced if instance in record.unfenced else (*record.unfenced, instance)
     record = replace(record, unfenced=unfenced, phase=Phase.IN_FAILOVER)
-    return replace(decision, change=replace(change, record=record))
+    told = f"{sentence}; it is the next victim (attempt {op.attempt + 1})"
+    return stepped(told, replace(change, record=record))
 
 
 def finish(case: Case, sentence: str) -> Decision:

@@ -55,6 +55,9 @@ def judge(case: Case) -> Verdict:
     if leaving is not None:
         return leaving
     quiet = case.now - heard_at(case)
+    if quiet < -case.policy.fresh_within:
+        ahead = -quiet.total_seconds()
+        return Verdict(Life.UNSURE, f"its newest sign is dated {ahead:.0f} s ahead: a clock is wrong")
     if quiet > case.policy.fresh_within:
         return _silent(case, host)
     verdict = _heard(case, report)
@@ -77,8 +80,10 @@ def heard_at(case: Case) -> datetime:
 def _leaving(case: Case, report: Report | None) -> Verdict | None:
     if report is None or report.leaving_at is None:
         return None
-    left = report.leaving_at + case.policy.reboot_grace - case.now
-    if left <= timedelta(0):
+    # Subtracted in this order nothing overflows, whatever a host writes.
+    since = case.now - report.leaving_at
+    left = case.policy.reboot_grace - since
+    if left <= timedelta(0) or since < -case.policy.fresh_within:
         return None
     why = f"it reported an orderly shutdown; {left.total_seconds():.0f} s of reboot grace left"
     return Verdict(Life.LEAVING, why)
@@ -178,11 +183,11 @@ def canary_problem(case: Case) -> str:
     watched = [one for one in others if one.record and is_active(one.record)]
     if not watched:
         tick = case.seen.tick
-        if isinstance(tick, Sample) and case.now - tick.at <= case.policy.tick_within:
+        if isinstance(tick, Sample) and case.is_recent(tick.at, case.policy.tick_within):
             return ""
         return "no other holder and no fresh Tick metric: the metric pipeline itself may be dead"
     for sight in watched:
         sample = sight.metric
-        if isinstance(sample, Sample) and case.now - sample.at <= case.policy.canary_within:
+        if isinstance(sample, Sample) and case.is_recent(sample.at, case.policy.canary_within):
             return ""
     return "no other holder's metric arrives: the metric pipeline itself may be dead"

@@ -157,6 +157,14 @@ def test_a_host_not_freshly_healthy_is_not_adopted(report: dict[str, Any]) -> No
     assert decided(vacant(reports={HOLDER: told})).rule == 531
 
 
+def test_an_adoption_waits_for_dependencies_and_for_the_platform() -> None:
+    down = decided(vacant(dependencies={"rds:mz-db": False}))
+    assert (down.rule, down.answer) == (513, Answer.HOLD)
+    assert "rds:mz-db is down" in down.sentence
+    before = decided(vacant(), a_sight(PLATFORM, record=a_vacant_record(PLATFORM)))
+    assert (before.rule, before.answer) == (513, Answer.HOLD)
+
+
 @pytest.mark.parametrize(("address", "rule"), [(an_address(), 513), (None, 513), (a_free_address(), 531)])
 def test_the_slots_address_must_be_on_the_host_to_adopt(address: Any, rule: int) -> None:
     assert decided(vacant(PLATFORM, address=address)).rule == rule

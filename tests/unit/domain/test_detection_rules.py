@@ -13,6 +13,7 @@ from builders import (
     NOW,
     PLATFORM,
     a_case,
+    a_dependency,
     a_group,
     a_host,
     a_record,
@@ -38,7 +39,7 @@ from picoha.domain.detection_rules import order_restart
 from picoha.domain.model import InstanceState, Sample, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.progress import opened
-from picoha.domain.record import Brake, Mode, Order, OrderVerb, Phase, Step, Verb
+from picoha.domain.record import Brake, Mode, Order, OrderVerb, Phase, SlotRecord, Step, Verb
 
 HOLDER = holder_of(EC1)
 
@@ -160,6 +161,37 @@ def test_a_closed_gate_holds_the_restart_too(fields: dict[str, Any]) -> None:
         seen = replace(seen, mode=paused(60))
     decision = decide_slot(seen, EC1, Policy())
     assert (decision.rule, decision.answer) == (443, Answer.HOLD)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hosts": (a_host(EC1, launched_at=ago(60)),)},
+        {"hosts": (a_host(EC1, planned_event="instance-reboot"),)},
+        {"spec": a_spec(EC1, depends_on=(a_dependency("slot:sc1"),))},
+    ],
+    ids=["F30: a host launched 60 s ago", "a planned AWS event", "another slot must come first"],
+)
+def test_a_restart_meets_the_gates_of_taking(fields: dict[str, Any]) -> None:
+    assert (decided(sick(**fields)).rule, decided(sick()).rule) == (443, 433)
+
+
+def test_a_storm_holds_restarts_too() -> None:
+    def sick_slot(name: str) -> SlotSight:
+        return a_sight(name, reports={holder_of(name): a_sick_report(name, 3)})
+
+    assert decided(sick(), sick_slot("ec3"), sick_slot(EC2)).rule == 443
+    assert decided(sick(), sick_slot("ec3")).rule == 433
+
+
+@pytest.mark.parametrize(
+    "record",
+    [a_record(EC1, ended_at=ago(60)), a_record(EC1)],
+    ids=["within the cool-down", "with a group of another shape"],
+)
+def test_what_limits_replacing_does_not_limit_restarts(record: SlotRecord) -> None:
+    group = a_group(EC1, max_size=2) if record.ended_at is None else a_group(EC1)
+    assert decided(sick(record=record, group=group)).rule == 433
 
 
 def test_observe_writes_what_it_would_have_done_once_per_holder() -> None:

@@ -27,7 +27,7 @@ from picoha.domain.actions import AbandonLaunch, FenceHost, HintUnhealthy
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.model import InstanceState
-from picoha.domain.record import Intent, Mode, Operation, Phase, Step
+from picoha.domain.record import Attention, Intent, Mode, Operation, Phase, Step
 
 VICTIM = holder_of(EC1)
 BOTH = (FenceHost(VICTIM), HintUnhealthy(VICTIM))
@@ -152,6 +152,26 @@ def test_a_dependency_that_is_down_holds_every_step_before_the_grant(step: Step)
 def test_it_holds_neither_the_fence_nor_the_verification(step: Step) -> None:
     sight = a_replaced_sight(EC1, in_failover(EC1, step), dependencies={"rds:mz-db": False})
     assert not rules.giving_is_closed(a_case(sight))
+
+
+@pytest.mark.parametrize(("held_for", "left"), [(100, 500), (700, 0), (None, 600)])
+def test_only_the_outage_is_taken_off_the_steps_time(held_for: float | None, left: float) -> None:
+    held = Attention(rules.HOLDS_GIVING, ago(held_for)) if held_for else None
+    record = replace(in_failover(EC1, Step.RELEASING, step_at=ago(600)), attention=held)
+    op = written(rules.restart_step(a_case(a_replaced_sight(EC1, record))))[1]
+    assert op.step_at == ago(left)
+
+
+@pytest.mark.parametrize(("seconds", "step_at"), [(449, 449), (450, 0)])
+def test_while_parked_no_replacement_is_late(seconds: float, step_at: float) -> None:
+    record = in_failover(EC1, Step.AWAITING_HOST, step_at=ago(seconds))
+    case = a_case(a_replaced_sight(EC1, record, group=a_group(EC1, desired=0)))
+    assert rules.is_parked_meanwhile(case)
+    change = rules.wait_while_parked(case).change
+    op = change.record.operation if change else case.operation
+    assert op is not None
+    assert op.step_at == ago(step_at)
+    assert not rules.is_parked_meanwhile(a_case(a_replaced_sight(EC1, record)))
 
 
 def test_one_candidate_becomes_the_target() -> None:

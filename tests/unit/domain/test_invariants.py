@@ -48,7 +48,7 @@ from picoha.domain.model import (
     InterfaceId,
     Unknown,
 )
-from picoha.domain.record import Mode, Phase, SlotRecord, Step
+from picoha.domain.record import Mode, Order, OrderVerb, Phase, SlotRecord, Step
 
 HOLDER = holder_of(EC1)
 ASSOCIATION = AssociationId("eipassoc-ec1")
@@ -90,6 +90,20 @@ def test_s9_nothing_is_taken_in_observe(action: Action) -> None:
     record = in_failover(EC1) if action in (FENCE, HINT) else PROVEN
     assert sends(record, action, mode=Mode.OBSERVE).startswith("S9")
     assert sends(record, action) == ""
+
+
+@pytest.mark.parametrize("verb", list(OrderVerb))
+def test_s9_and_s6_nothing_is_ordered_in_observe_or_from_a_bystander(verb: OrderVerb) -> None:
+    def orders(mode: Mode = Mode.ENFORCE, pins_mode: bool = True, **fields: Any) -> str:
+        order = replace(Order("ec1-8", verb, HOLDER, 1, NOW), **fields)
+        change = Change(a_record(EC1, order=order), pins_mode=pins_mode)
+        return broken(cell(a_record(EC1), mode), EC1, Decision(Answer.BEGIN, "", change=change))
+
+    assert orders() == ""
+    assert orders(mode=Mode.OBSERVE).startswith("S9")
+    assert orders(pins_mode=False).startswith("S9")
+    assert orders(instance=NEW).startswith("S6")
+    assert orders(epoch=2).startswith("S6")
 
 
 @pytest.mark.parametrize(

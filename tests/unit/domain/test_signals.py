@@ -245,8 +245,26 @@ def test_a_failed_metric_without_any_report_is_not_well() -> None:
     assert judge(a_case(sight)).life is not Life.WELL
 
 
-@pytest.mark.xfail(strict=True, reason="leaving_at + reboot_grace overflows: one row stops the cell")
 def test_a_time_at_the_end_of_the_calendar_does_not_stop_the_cell() -> None:
     last = datetime.max.replace(tzinfo=UTC)
     report = a_report(EC1, leaving_at=last)
-    assert judge(a_case(a_sight(EC1, reports={report.instance: report}))).life in Life
+    assert judge(a_case(a_sight(EC1, reports={report.instance: report}))).life is Life.WELL
+    report = a_report(EC1, at=last)
+    assert judge(a_case(a_sight(EC1, reports={report.instance: report}))).life is Life.UNSURE
+
+
+@pytest.mark.parametrize(("ahead", "life"), [(30, Life.WELL), (31, Life.UNSURE)])
+def test_a_sign_from_the_future_is_a_wrong_clock_and_no_sign(ahead: float, life: Life) -> None:
+    report = a_report(EC1, at=ago(-ahead))
+    verdict = judge(a_case(a_sight(EC1, reports={report.instance: report})))
+    assert verdict.life is life
+    assert life is Life.WELL or "31 s ahead: a clock is wrong" in verdict.why
+
+
+def test_a_witness_or_a_canary_from_the_future_is_none() -> None:
+    ahead = witness(EC1, True, age=-31), witness(EC2, False)
+    assert silent_platform(50, *ahead) is Life.LOST
+    late = (a_sight(PLATFORM, metric=Sample(ago(-31), 1.0)), a_sight(EC2, metric=Sample(ago(-31), 1.0)))
+    assert canary_problem(a_case(a_sight(EC1), *late))
+    near = a_sight(PLATFORM, metric=Sample(ago(-30), 1.0))
+    assert canary_problem(a_case(a_sight(EC1), near, late[1])) == ""
