@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from host.loopback import Aws
 from host.rig import OWN_NAME, PLATFORM_NAME, HostRig, Said, record
+from picoha.host import examine
 
 
 @pytest.fixture
@@ -106,6 +110,43 @@ def test_check_says_when_a_script_or_the_product_hangs(told: HostRig) -> None:
     said = told.command("check").stdout
     assert "did not end within 1 s" in said
     assert "ec1: failed (no answer within the time limit)" in said
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("systemd/system/mz.service", "ExecStart=/opt/mz/bin/mzsh startup platform"),
+        ("cron.d/mz", "*/5 * * * * mzadmin /opt/mz/bin/mzsh restart ec1"),
+        ("rc.local", "/opt/mz/ha/online /usr /opt/mz mzadmin ec1"),
+    ],
+    ids=["unit", "cron", "rc"],
+)
+def test_check_names_who_else_starts_picos(
+    told: HostRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, line: str
+) -> None:
+    places = tmp_path / "etc"
+    (places / path).parent.mkdir(parents=True)
+    (places / "other").write_text("# mzsh startup, as it was before\nmzsh status\n")
+    (places / path).write_text(f"# ours\n{line}\n")
+    monkeypatch.setattr(examine, "_STARTERS", (str(places), str(tmp_path / "absent")))
+    starters = [one for one in found(told, "BAD").splitlines() if "starts picos too" in one]
+    assert starters == [f"BAD  {places / path} starts picos too: only the agent may, or two can be active"]
+
+
+def test_check_looks_where_units_cron_lines_and_rc_scripts_are() -> None:
+    known = {"/etc/systemd/system", "/etc/rc.local", "/etc/init.d", "/etc/crontab", "/etc/cron.d"}
+    assert known | {"/var/spool/cron"} <= set(examine._STARTERS)
+
+
+def test_check_asks_for_every_dependency_that_only_this_host_can_test(told: HostRig, aws: Aws) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        up, down = f"tcp:127.0.0.1:{server.getsockname()[1]}", "mount:/nowhere"
+        assignment = record().assignment
+        assert assignment is not None
+        aws.write(record(assignment=replace(assignment, tests=(up, down)), ver=2))
+        said = told.command("check").stdout
+    assert f"ok   {up} answers" in said
+    assert f"BAD  {down} does not answer" in said
 
 
 def test_names_prints_who_gives_each_address(told: HostRig) -> None:

@@ -98,15 +98,16 @@ def test_aws_that_is_gone_stops_no_pico_and_no_probe(started: HostRig, aws: Aws,
     started.reported(lambda row: row.picos["ec1"].health is Health.ONLINE and not row.problem)
 
 
+@pytest.mark.parametrize("how", ["gone", "silent"])
 def test_metric_that_cannot_be_published_is_tried_again_and_holds_no_report(
-    started: HostRig, aws: Aws
+    started: HostRig, aws: Aws, how: str
 ) -> None:
-    aws.gone.add("cloudwatch")
+    getattr(aws, how).add("cloudwatch")
     started.answers("monitor", "103")
     started.reported(lambda row: row.picos["ec1"].code == 103)
     asked = aws.calls.count("cloudwatch")
     until(lambda: aws.calls.count("cloudwatch") >= asked + 3)
-    aws.gone.clear()
+    getattr(aws, how).clear()
     count = len(aws.published())
     until(lambda: len(aws.published()) > count)
 

@@ -32,7 +32,6 @@ class Agent:
         self._failed_start: tuple[int, str] | None = None
         self._hold: tuple[AgentPhase, str] = (AgentPhase.TAKEN, "")
         self._retry_at = 0.0
-        self._reported_order: str | None = None
         self._glass: BreakGlass | None = None
 
     def cycle(self) -> Report:
@@ -44,18 +43,12 @@ class Agent:
         record, value = known.record, datapoint(known.health)
         if record is not None and value is not None and is_mine(record, known.kept):
             self._ports.cloud.publish(value)
-        return self._tell()
+        return known.tell()
 
     def leave(self) -> Report:
         """Say that this host is being shut down in good order (design.md 5, `leaving`)."""
         self._known.leaving_at = self._ports.clock.now()
-        return self._tell()
-
-    def _tell(self) -> Report:
-        report = self._known.report()
-        if self._ports.cloud.put_report(report):
-            self._reported_order = report.order_seen
-        return report
+        return self._known.tell()
 
     # What the record means for this host.
 
@@ -278,7 +271,7 @@ class Agent:
         order = self._asked()
         if order is None or stand is Stance.BEHIND:
             return None
-        if not known.keep(order_seen=order.id) or order.id != self._reported_order:
+        if not known.keep(order_seen=order.id) or not known.told or order.id != known.told.order_seen:
             return None
         return order if order.verb is OrderVerb.DRAIN or self._may_start(stand, order) else None
 

@@ -117,6 +117,7 @@ class HostHere:
             version=installed_version(),
             profile=Profile(one.profile),
             deployment=one.deployment,
+            report_every=one.report_every,
             witness_timeout_s=one.witness_timeout_s,
             rcp_port=one.rcp_port,
         )

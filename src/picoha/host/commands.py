@@ -71,7 +71,7 @@ class _Shown:
             say(f"{report.phase}, epoch {report.epoch}{': ' if report.problem else ''}{report.problem}")
             notify(f"STATUS={report.phase} {report.problem}")
         try:
-            write_whole(self._path, json.dumps(encode(report)).encode(), 0o644)
+            write_whole(self._path, json.dumps(encode(report)).encode(), 0o644, must_last=False)
         except OSError as problem:
             say(f"{self._path}: {problem}")
 

@@ -40,6 +40,7 @@ class Config:
     profile: str = Profile.VENDOR
     deployment: str = Deployment.AWS
     interval_s: int = 10
+    report_every: int = 1
     monitor_host: str = ""
     monitor_timeout_s: float = 6.0
     witness_timeout_s: float = 3.0
@@ -121,6 +122,7 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "profile": (f"one of {', '.join(Profile)}", lambda value: value in tuple(Profile)),
     "deployment": (f"one of {', '.join(Deployment)}", lambda value: value in tuple(Deployment)),
     "interval_s": ("one of 10, 20, 30, 60", lambda value: type(value) is int and value in INTERVALS_S),
+    "report_every": ("1 to 3 cycles", _is_between(1, 3, (int,))),
     "monitor_host": ("an IPv4 address of this host", _is_address),
     "monitor_timeout_s": ("1 to 50 seconds", _is_between(1, 50)),
     "witness_timeout_s": ("0.5 to 10 seconds", _is_between(0.5, 10)),

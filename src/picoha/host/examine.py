@@ -24,7 +24,7 @@ from picoha.host.product import CONTAINER, PLATFORM
 
 OK, WARN, BAD = "ok", "warn", "BAD"
 _STARTERS = (
-    *("/etc/systemd/system", "/etc/rc.local", "/etc/init.d"),
+    *("/etc/systemd/system", "/usr/lib/systemd/system", "/etc/rc.local", "/etc/rc.d", "/etc/init.d"),
     *("/etc/crontab", "/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/var/spool/cron"),
 )
 _STARTS_PICOS = r"^[^#]*(mzsh.*(startup|restart)|/ha/online)"

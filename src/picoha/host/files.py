@@ -50,20 +50,26 @@ class JsonDisk:
         write_whole(self._path, json.dumps(encode(kept)).encode(), _PRIVATE)
 
 
-def write_whole(path: Path, content: bytes, mode: int) -> None:
-    """Write beside `path`, flush to the disk, then rename; `mode` is for a file that is new."""
+def write_whole(path: Path, content: bytes, mode: int, must_last: bool = True) -> None:
+    """Write beside `path`, flush to the disk, then rename; `mode` is for a file that is new.
+
+    What need not last over a crash of the host is not flushed: readers see it whole all the same.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, "wb") as beside:
             beside.write(content)
             beside.flush()
             _dress(handle, path, mode)
-            os.fsync(handle)
+            if must_last:
+                os.fsync(handle)
         os.replace(name, path)
     except OSError:
         with suppress(OSError):
             os.unlink(name)
         raise
+    if not must_last:
+        return
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -28,7 +28,7 @@ from picoha.host.probe import Tally, ask, health_of
 
 @dataclass(frozen=True)
 class Settings:
-    """What a site may change; times in seconds, `idle_looks` in cycles."""
+    """What a site may change; times in seconds, `idle_looks` and `report_every` in cycles."""
 
     version: str = ""
     profile: Profile = Profile.VENDOR
@@ -36,6 +36,7 @@ class Settings:
     slow_retry_s: float = 60
     names_every_s: float = 300
     idle_looks: int = 6
+    report_every: int = 1
     witness_timeout_s: float = 3
     rcp_port: int = 6790
 
@@ -57,6 +58,8 @@ class Knowledge:
         self.picos: Mapping[str, PicoReading] = {}
         self.names: NamesReading | None = None
         self.leaving_at: datetime | None = None
+        self.told: Report | None = None
+        self._untold = 0
         self._tally = Tally()
         self._tests: Mapping[str, bool] = {}
         self._reaches: bool | None = None
@@ -213,6 +216,16 @@ class Knowledge:
             return f"MZ_CONTAINER is {container} on this host, the slot's is {assignment.container}"
         away = [test for test, is_up in self._tests.items() if test.startswith("mount:") and not is_up]
         return f"{', '.join(away)} does not answer" if away else self._disk_problem
+
+    def tell(self) -> Report:
+        """Write the report if it says anything new, or if it is time to; return it in any case."""
+        report = self.report()
+        self._untold += 1
+        is_news = self.told is None or replace(report, at=self.told.at) != self.told
+        is_due = is_news or self._untold >= self.settings.report_every
+        if is_due and self.ports.cloud.put_report(report):
+            self.told, self._untold = report, 0
+        return report
 
     def report(self) -> Report:
         """Return all this host knows, at this instant."""

@@ -52,8 +52,8 @@ def run(cycle: Callable[[], object], clock: Clock, interval_s: float, stop: Even
 
 def resident_mb() -> float:
     """Return the resident size of this process now; its peak would be its parent's after a fork."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+    with open("/proc/self/statm", "rb", buffering=0) as sizes:
+        return int(sizes.read().split()[1]) * resource.getpagesize() / 2**20
 
 
 def is_shutting_down(run_dir: Path, asker: Asker) -> bool:

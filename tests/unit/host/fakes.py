@@ -282,7 +282,8 @@ class FakeHost:
             self.disk,
         )
         self.me = Identity("demo", SlotName(slot), InstanceId(instance), "boot-1", "eu-west-1a", private_ip)
-        self.agent = Agent(self.me, self.ports, Settings())
+        self.settings = Settings()
+        self.agent = Agent(self.me, self.ports, self.settings)
 
     def with_checks(self, checks: Checks) -> FakeHost:
         """Give the host an answer to what only it can tell."""
@@ -306,7 +307,7 @@ class FakeHost:
         self.restart_agent()
 
     def restart_agent(self) -> None:
-        self.agent = Agent(self.me, self.ports, Settings())
+        self.agent = Agent(self.me, self.ports, self.settings)
 
     def cycles(self, count: int = 1) -> Report:
         """Run this host's agent for `count` cycles of 10 s and return the last report."""

@@ -16,6 +16,12 @@ from picoha.host.processes import Asker
 from unit.host.fakes import Time
 
 
+@pytest.fixture(autouse=True)
+def large_test_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be as large as all the tests together make it."""
+    monkeypatch.setattr(loop, "LARGEST_MB", 100_000)
+
+
 class Beat(Event):
     """A stop event on virtual time: waiting lets it pass."""
 

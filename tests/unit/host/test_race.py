@@ -25,6 +25,7 @@ class Turns:
         self._go: dict[str, Semaphore] = {}
         self._back = Semaphore(0)
         self._ended: set[str] = set()
+        self.order: list[str] = []
 
     def wait(self, name: str) -> None:
         """Give the turn back and wait for the next."""
@@ -40,6 +41,7 @@ class Turns:
         left = list(actors)
         while left:
             name = self._chance.choice(left)
+            self.order.append(name)
             self._go[name].release()
             self._back.acquire()
             left = [one for one in left if one not in self._ended]
@@ -125,7 +127,7 @@ def _life(host: FakeHost, cycles: int) -> Callable[[], object]:
 @pytest.mark.parametrize("block", range(10))
 def test_exactly_one_host_starts_for_each_epoch_and_the_last_holder_alone_runs(block: int) -> None:
     each = INTERLEAVINGS // 10
-    overtaken = 0
+    overtaken, orders = 0, set()
     for seed in range(block * each, (block + 1) * each):
         race = Race(seed)
         race.run(race.grants)
@@ -134,5 +136,7 @@ def test_exactly_one_host_starts_for_each_epoch_and_the_last_holder_alone_runs(b
         assert len(begun) == len(set(begun)), f"seed {seed}: an epoch was started twice: {race.begun}"
         running = [one.me.instance for one in race.hosts if one.scripts.codes["ec1"] == 110]
         assert running == [race.grants[-1]], f"seed {seed}: {running} run, {race.grants} were granted"
+        orders.add(tuple(race.turns.order))
         overtaken += len(race.grants) > len(race.begun)
+    assert len(orders) == each, "every seed must be an interleaving of its own"
     assert overtaken, "some grants must have been overtaken, or nothing raced"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,3 +112,22 @@ def test_state_that_a_newer_agent_kept_is_read_by_an_older_one(tmp_path: Path) -
     text = (tmp_path / "agent.json").read_text()
     (tmp_path / "agent.json").write_text(text.replace('{"slot"', '{"later": true, "slot"', 1))
     assert disk.load() == replace(kept)
+
+
+def test_state_that_an_older_agent_kept_is_read_by_a_newer_one(tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    JsonDisk(path).save(Kept(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3))
+    plain = json.loads(path.read_text())
+    for later in ("hostnames", "republished_key", "drained_epoch", "may_run"):
+        del plain[later]
+    path.write_text(json.dumps(plain))
+    assert JsonDisk(path).load() == Kept(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3)
+
+
+def test_state_that_nobody_understands_keeps_the_gate_closed_until_the_table_answers(tmp_path: Path) -> None:
+    (tmp_path / "agent.json").write_text('{"slot": "ec1", "instance": "i-1", "epoch": "three"}')
+    assert JsonDisk(tmp_path / "agent.json").load() is None
+    host = FakeHost(Table(granted()), Time())
+    host.cloud.is_cut = True
+    assert "was never read on this host; nothing starts" in host.cycles(2).problem
+    assert host.scripts.ran == []

@@ -21,14 +21,17 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from botocore.session import Session as CoreSession
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_efs import EFSClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
 
 CONNECT_TIMEOUT_S = 1.0
 READ_TIMEOUT_S = 2.0
@@ -61,9 +64,9 @@ class Clients:
         self._building = Lock()
 
     @classmethod
-    def in_region(cls, region: str | None = None) -> Clients:
+    def in_region(cls, region: str | None = None, core: CoreSession | None = None) -> Clients:
         """Return clients with the process's own credentials; None = the region of its environment."""
-        return cls(boto3.Session(region_name=region))
+        return cls(boto3.Session(region_name=region, botocore_session=core))
 
     @cached_property
     def autoscaling(self) -> AutoScalingClient:
@@ -102,6 +105,12 @@ class Clients:
             return self._session.client("lambda", config=settings(INVOKE_READ_TIMEOUT_S, attempts=1))
 
     @cached_property
+    def iam(self) -> IAMClient:
+        """IAM: its simulator, for `doctor`."""
+        with self._building:
+            return self._session.client("iam", config=settings())
+
+    @cached_property
     def rds(self) -> RDSClient:
         """RDS: a dependency to look at."""
         with self._building:
@@ -112,6 +121,12 @@ class Clients:
         """SNS: messages to people."""
         with self._building:
             return self._session.client("sns", config=settings())
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """SQS: the doorbells that could not be delivered, for `doctor`."""
+        with self._building:
+            return self._session.client("sqs", config=settings())
 
 
 def _version() -> str:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from picoha.adapters.aws import items
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.faults import SDK_ERRORS, classify
+from picoha.adapters.aws.lean import lean_session
 from picoha.domain.codec import Undecodable
 from picoha.domain.model import Report, SlotName
 from picoha.domain.record import Phase, SlotRecord
@@ -121,7 +122,7 @@ class AwsCloud:
 
 def cloud_of(cell: str, slot: str, region: str) -> AwsCloud:
     """Return the cloud of one host, with the credentials of its instance profile."""
-    clients = Clients.in_region(region)
+    clients = Clients.in_region(region, lean_session())
     return AwsCloud(cell, SlotName(slot), clients.dynamodb, clients.cloudwatch)
 
 
