@@ -63,5 +63,13 @@ class ActionFailed(PicohaError):
         self.request_id = request_id
 
 
+class OperatorUnreachable(PicohaError):
+    """Says that the operator function gave no answer; with `outcome_known` false it may have run."""
+
+    def __init__(self, sentence: str, outcome_known: bool = True) -> None:
+        super().__init__(sentence)
+        self.outcome_known = outcome_known
+
+
 class InvariantBroken(PicohaError):
     """Says that the forbidden was about to be ordered: act on nothing, page, raise."""

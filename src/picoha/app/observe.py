@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from picoha.app.ports import DeclaredSlot, HostStatus, Ports, Remembered
+from picoha.app.ports import DeclaredSlot, HostStatus, Looking, Remembered
 from picoha.domain.case import Observation, SlotSight
 from picoha.domain.model import (
     Address,
@@ -29,7 +29,7 @@ TESTED_BY_HOSTS = frozenset({"tcp", "mount"})
 JUDGED_BY_ORDER = frozenset({"slot"})
 
 
-def observe(ports: Ports, fresh_within: timedelta = Policy.fresh_within) -> Observation:
+def observe(ports: Looking, fresh_within: timedelta = Policy.fresh_within) -> Observation:
     """Return what can be seen of the cell now; a read that failed is Unknown, never missing.
 
     What hosts tested counts for `fresh_within`: the last report of a dead host stays in the table.
@@ -68,7 +68,7 @@ def _names(groups: Sequence[DeclaredSlot] | Unknown, remembered: Remembered) -> 
 
 
 def _second_round(
-    ports: Ports,
+    ports: Looking,
     names: list[SlotName],
     groups: Sequence[DeclaredSlot] | Unknown,
     hosts: Sequence[Host] | Unknown,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from picoha.domain.decision import Change
+from picoha.domain.findings import Finding
 from picoha.domain.model import (
     Address,
     AllocationId,
@@ -23,7 +24,7 @@ from picoha.domain.model import (
     SlotSpec,
     Unknown,
 )
-from picoha.domain.record import Brake, HistoryRow, ModeRecord, Notice, Request, SlotRecord
+from picoha.domain.record import Brake, HistoryRow, ModeRecord, Notice, Operation, Request, SlotRecord
 
 if TYPE_CHECKING:
     from picoha.app.verify import Ledger
@@ -99,12 +100,24 @@ class Actuators(Protocol):
     def extend_launch(self, group: str, instance: InstanceId) -> str: ...
 
 
-class Memory(Protocol):
-    """What outlives an invocation. Writes are conditional on the versions read."""
+class Recall(Protocol):
+    """The part of Memory that only reads."""
 
     def load(self) -> Remembered:
         """Return the working memory; raises MemoryUnreadable."""
         ...
+
+    def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
+        """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
+        ...
+
+    def ledger(self, since: datetime, until: datetime) -> Ledger:
+        """Return what a period's records say, for `verify`; raises MemoryUnreadable."""
+        ...
+
+
+class Memory(Recall, Protocol):
+    """What outlives an invocation. Writes are conditional on the versions read."""
 
     def commit(
         self,
@@ -120,12 +133,33 @@ class Memory(Protocol):
         """Add the result of one effect to its operation's journal; raises MemoryUnreadable."""
         ...
 
-    def history(self, since: datetime, until: datetime) -> Sequence[HistoryRow]:
-        """Return the history rows of a period, oldest first; raises MemoryUnreadable."""
+
+class Requests(Protocol):
+    """All that the operator function may write, and the records that only people ask for.
+
+    Writes raise LostRace when somebody else was first, and ActionFailed.
+    """
+
+    def ask(self, request: Request) -> None:
+        """Write a request for the loop, which consumes it once."""
         ...
 
-    def ledger(self, since: datetime, until: datetime) -> Ledger:
-        """Return what a period's records say, for `verify`; raises MemoryUnreadable."""
+    def save_mode(self, mode: ModeRecord, row: HistoryRow) -> None:
+        """Write the next version of the mode that was read as `mode.ver`, and its history row."""
+        ...
+
+    def save_brake(self, brake: Brake, row: HistoryRow) -> None:
+        """Write the next version of the brake that was read as `brake.ver`, and its history row."""
+        ...
+
+    def operation(self, name: str) -> tuple[Operation | None, Sequence[JournalRow]]:
+        """Return an ended operation (None while it is open) and its journal; raises MemoryUnreadable."""
+        ...
+
+    def health(
+        self, slots: Sequence[SlotName], since: datetime, until: datetime
+    ) -> Mapping[SlotName, Sequence[Sample]]:
+        """Return the worst `Healthy` sample of each minute, oldest first; raises SensorFailed."""
         ...
 
 
@@ -161,9 +195,38 @@ class Gather(Protocol):
     def __call__(self, reads: Reads) -> Mapping[str, object | Unknown]: ...
 
 
+class Looking(Protocol):
+    """What `observe` needs."""
+
+    @property
+    def cell(self) -> str: ...
+    @property
+    def sensors(self) -> Sensors: ...
+    @property
+    def memory(self) -> Recall: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def gather(self) -> Gather: ...
+
+
+@dataclass(frozen=True)
+class OperatorPorts:
+    """What the operator function gets: no actuators. `examine` is `doctor`, `depending` is `leave`."""
+
+    cell: str
+    sensors: Sensors
+    memory: Recall
+    requests: Requests
+    clock: Clock
+    gather: Gather
+    examine: Callable[[], Sequence[Finding]]
+    depending: Callable[[], Sequence[Finding]]
+
+
 @dataclass(frozen=True)
 class Ports:
-    """All of them, as bootstrap wires them for one function."""
+    """All of them, as bootstrap wires them for the reconcile function."""
 
     cell: str
     sensors: Sensors

@@ -35,6 +35,9 @@ class Line:
 def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
     """Run one pass over every slot of the cell, the Platform first; return what was decided."""
     seen = observe(ports, policy.fresh_within)
+    if seen.memory is not None:
+        # Without the table no slot may be known, and then no decision would say why nothing happens.
+        LOG.warning("reading the table: %s", seen.memory.reason)
     lines: list[Line] = []
     for sight in _in_order(seen, policy):
         line = _enact(ports, seen, sight.name, decide_slot(seen, sight.name, policy))
@@ -95,6 +98,7 @@ def _remember(
         operation=operation.id if operation else "",
         evidence=_evidence(change, operation),
         snapshot=pack(seen) if decision.answer in (Answer.BEGIN, Answer.REFUSE) else "",
+        request=change.consumes or "",
     )
     try:
         ports.memory.commit(change, seen.mode, row if change.event else None, journal)

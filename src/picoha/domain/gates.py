@@ -170,10 +170,19 @@ def in_flight(case: Case) -> Gate:
     """One execution failover at a time in a cell; the Platform has its own lane."""
     if case.is_platform:
         return Gate("in-flight", True, "the Platform has its own lane")
-    others = [one.name for one in case.seen.slots if one.name != case.sight.name and _is_busy(case, one.name)]
+    others = _busy(case)
     if len(others) >= case.policy.executions_in_flight:
         return Gate("in-flight", False, f"{', '.join(others)} is failing over; one at a time")
     return Gate("in-flight", True, "no other execution slot is failing over")
+
+
+def busy_count(case: Case) -> int:
+    """Return how many other execution slots are failing over now."""
+    return len(_busy(case))
+
+
+def _busy(case: Case) -> list[str]:
+    return [one.name for one in case.seen.slots if one.name != case.sight.name and _is_busy(case, one.name)]
 
 
 def _is_busy(case: Case, name: str) -> bool:
@@ -188,14 +197,20 @@ def storm(case: Case) -> Gate:
     if released and case.now < released:
         return Gate("storm", True, f"released by an operator until {released:%H:%M:%S} UTC")
     census = _census(case)
-    limit = max(case.policy.storm_floor, -(-case.policy.storm_percent * len(case.seen.slots) // 100))
-    number = len(census.bad) + census.replaced
+    number, limit = storm_count(case)
     count = f"{number} of {len(case.seen.slots)} slots bad or replaced lately (limit {limit})"
     if number <= limit:
         return Gate("storm", True, count)
     if len(census.bad_zones) == 1 and census.well_zones - census.bad_zones:
         return _one_zone(case, census.bad, next(iter(census.bad_zones)))
     return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause")
+
+
+def storm_count(case: Case) -> tuple[int, int]:
+    """Return how many slots are bad or were replaced lately, and how many may be."""
+    census = _census(case)
+    limit = max(case.policy.storm_floor, -(-case.policy.storm_percent * len(case.seen.slots) // 100))
+    return len(census.bad) + census.replaced, limit
 
 
 def _one_zone(case: Case, bad: list[Case], zone: str) -> Gate:

@@ -140,8 +140,11 @@ def another_lives(case: Case) -> bool:
 
 
 def wait_for_others(case: Case) -> Decision:
-    others = ", ".join(_others_alive(case))
-    return alert(f"{others} of this slot is not terminated; {opened(case).target} is not granted before")
+    others = _others_alive(case)
+    sentence = (
+        f"{', '.join(others)} of this slot is not terminated; {opened(case).target} is not granted before"
+    )
+    return hold(sentence) if all(case.is_gone(one) for one in others) else alert(sentence)
 
 
 def is_releasing(case: Case) -> bool:

@@ -246,7 +246,8 @@ class Request:
 class HistoryRow:
     """One line of history: what happened, by which rule, on what evidence.
 
-    `snapshot` is the packed observation of a decision that began or refused something.
+    `snapshot` is the packed observation of a decision that began or refused something; `request` is
+    the operator's request that it answered.
     """
 
     at: datetime
@@ -259,3 +260,4 @@ class HistoryRow:
     operation: str = ""
     evidence: str = ""
     snapshot: str = ""
+    request: str = ""

@@ -11,7 +11,14 @@ from typing import NoReturn
 
 import click
 
-from picoha.app.errors import MalformedEvent, MemoryUnreadable, SettingsInvalid, UnknownEvent
+from picoha.app.errors import (
+    MalformedEvent,
+    MemoryUnreadable,
+    OperatorUnreachable,
+    SettingsInvalid,
+    UnknownEvent,
+)
+from picoha.entrypoints import cli_operator, cli_requests
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -25,13 +32,17 @@ def main() -> None:
 @click.argument("story", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that varies by chance.")
-def drill(story: Path, as_json: bool, seed: int) -> None:
+@click.option("--svg", type=FILE, help="Write the failover as a picture to this file, too.")
+def drill(story: Path, as_json: bool, seed: int, svg: Path | None) -> None:
     """Play STORY.toml on the desk: the shipped code, a played AWS, virtual time."""
     from picoha.adapters.desk.story import read_story
+    from picoha.entrypoints import timeline
     from picoha.entrypoints.drill import run
 
     try:
         report = run(read_story(story), seed)
+        if svg:
+            timeline.save(timeline.of_drill(report), svg)
     except SettingsInvalid as problem:
         _refuse(str(problem))
     if as_json:
@@ -86,7 +97,7 @@ def _show_plan(decisions: list[dict[str, object]], as_json: bool) -> None:
 
 @main.command()
 @click.option("--story", type=FILE, help="Play this story on the desk and verify its records and its truth.")
-@click.option("--cell", help="Verify the table of this cell, with your own AWS credentials.")
+@click.option("--cell", help="Verify the records of this cell, by its operator function.")
 @click.option("--hours", default=24.0, show_default=True, help="How far back to read a cell's table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify(story: Path | None, cell: str | None, hours: float, as_json: bool) -> None:
@@ -100,7 +111,7 @@ def verify(story: Path | None, cell: str | None, hours: float, as_json: bool) ->
         broken = verified.of_story(story) if story else verified.of_cell(cell or "", hours)
     except SettingsInvalid as problem:
         _refuse(str(problem))
-    except MemoryUnreadable as problem:
+    except (MemoryUnreadable, OperatorUnreachable) as problem:
         click.echo(f"picoha: {problem}; nothing could be verified", err=True)
         sys.exit(3)
     if as_json:
@@ -132,6 +143,10 @@ def export_case(operation: str, story: Path | None, cell: str | None, days: floa
     except MemoryUnreadable as problem:
         click.echo(f"picoha: {problem}; nothing could be read", err=True)
         sys.exit(3)
+
+
+for one in (*cli_operator.COMMANDS, *cli_requests.COMMANDS):
+    main.add_command(one)
 
 
 @main.command()

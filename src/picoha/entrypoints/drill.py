@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,10 +30,12 @@ from picoha.app.verify import verify
 from picoha.domain.codec import decode
 from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
+from picoha.entrypoints.desk_operator import operator_of
 from picoha.entrypoints.handler import Handler, build
 from picoha.settings import Settings
 
 FUNCTION_TIMEOUT_S = 75.0
+PAGE = {"DataType": "String", "StringValue": "page"}
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,16 @@ class Invocation:
 
 
 class Desk:
-    """A world with the real handler behind its doorbells."""
+    """A world with the real handler behind its doorbells; `is_short`: see adapters/desk/wire."""
 
-    def __init__(self, story: Story, seed: int = 0) -> None:
+    def __init__(self, story: Story, seed: int = 0, is_short: bool = False) -> None:
         self.story = story
         self.world = World(
             story.cell.name,
             seed,
             timings=_timings(Timings, story.timings),
             times=_timings(HostTimes, story.timings),
+            is_short=is_short,
         )
         self.settings = _settings(story, self.world)
         self.ports: Ports = bootstrap.reconciler(
@@ -115,6 +119,7 @@ class Desk:
         self.invocations = self.crashes = 0
         self.replies: list[dict[str, Any]] = []
         self.world.ring = self.invoke
+        self.stage.operate = operator_of(self.settings, self.world)
 
     def invoke(self, event: Any) -> None:
         """Deliver one event to the handler, as Lambda's asynchronous invocation does."""
@@ -164,7 +169,7 @@ def report(desk: Desk, seed: int) -> DrillReport:
         api_calls=dict(sorted(world.gate.calls.items())),
         violations=[*world.truth.violations, *_verified(desk, started)],
         operation=_operation(world, rows),
-        pages=[one.message for one in world.topics.published if _severity(one) == "page"],
+        pages=[one.message for one in world.topics.published if one.attributes.get("severity") == PAGE],
         seed=seed,
     )
     told.problems = list(_problems(desk, rows, told))
@@ -175,10 +180,6 @@ def _verified(desk: Desk, started: datetime) -> list[str]:
     """Return what the records themselves say was broken (the same check as `picoha verify`)."""
     now = desk.world.kernel.now
     return verify(desk.ports.memory.ledger(started, now), desk.settings.policy, now)
-
-
-def _severity(message: Any) -> str:
-    return str(message.attributes.get("severity", {}).get("StringValue", ""))
 
 
 def _timeline(desk: Desk, rows: Iterable[HistoryRow]) -> list[Entry]:
@@ -231,6 +232,7 @@ def _operation(world: World, rows: Iterable[HistoryRow]) -> dict[str, Any] | Non
 def _problems(desk: Desk, rows: list[HistoryRow], told: DrillReport) -> Iterable[str]:
     end = desk.story.expect
     events = [f"{row.slot}: {row.event}" for row in rows]
+    yield from desk.stage.unsaid
     yield from _event_problems(end, events)
     for operation, count in end.calls.items():
         if told.api_calls.get(operation, 0) != count:
@@ -291,8 +293,6 @@ def _settings(story: Story, world: World) -> Settings:
 
 def _quiet() -> Logger:
     """Return the handler's logger, silent unless PICOHA_DESK_LOG names a level; it writes to stderr."""
-    import sys
-
     level = os.environ.get("PICOHA_DESK_LOG", "CRITICAL")
     logging.getLogger("picoha").setLevel(level)
     return Logger(service="picoha-desk", level=level, stream=sys.stderr)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from picoha.entrypoints.drill import DrillReport, Entry
+if TYPE_CHECKING:  # a command that only folds text must not load the desk
+    from picoha.entrypoints.drill import DrillReport, Entry
 
 LEAST_WIDTH = 80
-COLUMNS = (8, 11, 6, 16)
+COLUMNS = (8, 11, 6, 17)
 """Widths of second, slot, rule and phase; the sentence takes the rest."""
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from picoha import bootstrap
 from picoha.adapters.aws.clock import SystemClock
 from picoha.adapters.desk.story import read_story
-from picoha.app.verify import verify
-from picoha.domain.policy import Policy
+from picoha.app.errors import MemoryUnreadable
 from picoha.domain.record import HistoryRow
+from picoha.entrypoints.client import Client, Deployed, caller
 from picoha.entrypoints.drill import played, run
 
 
@@ -22,10 +22,15 @@ def of_story(path: Path) -> list[str]:
 
 
 def of_cell(cell: str, hours: float) -> list[str]:
-    """Return what a cell's records of the last `hours` break; raises MemoryUnreadable."""
-    now = SystemClock().now()
-    ledger = bootstrap.memory(cell, os.environ.get("AWS_REGION")).ledger(now - timedelta(hours=hours), now)
-    return verify(ledger, Policy(), now)
+    """Return what a cell's records of the last `hours` break, as its operator function verified them.
+
+    Raises OperatorUnreachable, and MemoryUnreadable when the function could not find out.
+    """
+    way = Deployed(f"picoha-{cell}", os.environ.get("AWS_REGION"))
+    reply = Client(way, caller(), print).ask("verify", since_s=int(hours * 3600))
+    if "broken" not in reply["data"]:
+        raise MemoryUnreadable(str(reply["message"]))
+    return list(map(str, reply["data"]["broken"]))
 
 
 def history_of_story(path: Path) -> Sequence[HistoryRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -161,11 +162,17 @@ def test_a_save_of_which_nobody_knows_sends_nothing() -> None:
     assert cell.hands.orders == []
 
 
-def test_a_table_that_cannot_be_read_holds_everything() -> None:
+def test_a_table_that_cannot_be_read_holds_everything_and_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cell = fencing()
     cell.memory.before_load = raising(MemoryUnreadable("denied"))
+    # Handlers and drills of other tests leave this logger quiet and by itself; caplog listens at the root.
+    monkeypatch.setattr(logging.getLogger("picoha"), "propagate", True)
+    caplog.set_level(logging.WARNING, "picoha")
     assert {(one.decision.rule, one.outcome) for one in cell.run()} == {(101, "hold")}
     assert cell.hands.orders == []
+    assert "reading the table: " in caplog.text
 
 
 # What must never be ordered.

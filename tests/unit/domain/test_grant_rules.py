@@ -211,6 +211,8 @@ def test_a_victim_that_a_human_confirmed_does_not_keep_the_grant_waiting() -> No
 def test_a_host_that_was_never_granted_keeps_the_grant_waiting_until_it_is_terminated() -> None:
     hosts = (a_host(EC1, NEW), a_host(EC1, "i-stray", state=InstanceState.SHUTTING_DOWN))
     decision = decided(releasing("InService", hosts=hosts))
-    assert (decision.rule, decision.answer) == (344, Answer.ALERT)
+    assert (decision.rule, decision.answer) == (344, Answer.HOLD)
+    lives = (a_host(EC1, NEW), a_host(EC1, "i-stray", state=InstanceState.RUNNING))
+    assert decided(releasing("InService", hosts=lives)).answer is Answer.ALERT
     dead = (a_host(EC1, NEW), a_host(EC1, "i-stray", state=InstanceState.TERMINATED))
     assert decided(releasing("InService", hosts=dead)).rule == 341

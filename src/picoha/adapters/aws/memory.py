@@ -49,15 +49,15 @@ FIRST = "attribute_not_exists(pk)"
 EXISTS = "attribute_exists(pk)"
 
 GRANTS: dict[str, frozenset[str]] = {
+    "ReadMemory": frozenset({"dynamodb:Query"}),
     "Remember": frozenset(
         {
-            "dynamodb:Query",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
             "dynamodb:DeleteItem",
             "dynamodb:ConditionCheckItem",
         }
-    )
+    ),
 }
 
 
@@ -116,7 +116,7 @@ class AwsMemory:
             actions.append({"Delete": {"TableName": self._table, "Key": gone, "ConditionExpression": EXISTS}})
         actions += [self._put(_journal_item(row)) for row in journal]
         if history is not None:
-            actions.append(self._put(_history_item(history)))
+            actions.append(self._put(history_item(history)))
         self._write(record, nonce, actions)
 
     def _proofs(self, change: Change, record: SlotRecord) -> Iterator[TransactWriteItemTypeDef]:
@@ -286,7 +286,8 @@ def _journal_item(row: JournalRow) -> Item:
     return item(f"OP#{row.operation}", sk, encode(row))
 
 
-def _history_item(row: HistoryRow) -> Item:
+def history_item(row: HistoryRow) -> Item:
+    """Return the item of a history row; its key is time, slot and version."""
     return item(f"HISTORY#{row.at:%Y-%m}", f"{row.at.isoformat()}#{row.slot}#{row.ver:08d}", encode(row))
 
 

@@ -7,40 +7,22 @@ from typing import Any
 import pytest
 
 from picoha.adapters.aws.items import slot_item
-from picoha.adapters.desk.hosts import DeskHost
-from picoha.adapters.desk.kernel import START
-from picoha.adapters.desk.scaling_group import Group
-from picoha.adapters.desk.stage import tags_of
-from picoha.adapters.desk.story import DEMO
 from picoha.adapters.desk.world import World
-from picoha.domain.model import InstanceId, Pico, PicoType, SlotName
-from picoha.domain.record import Operation, Phase, SlotRecord, Step, Verb
-
-EC1 = SlotName("ec1")
-
-
-def world(hosts: int = 2) -> World:
-    """A world with ec1's group of so many running hosts; nobody listens and nobody starts picos."""
-    found = World("demo")
-    group = Group("demo-ec1", min_size=0, max_size=9, desired=hosts, tags=tags_of("demo", DEMO[1]))
-    found.add_group(group, (Pico("ec1", 7101, PicoType.EC),))
-    found.kernel.run_for(60)
-    return found
-
-
-def hosts_of(found: World) -> list[DeskHost]:
-    return list(found.hosts.values())
-
-
-def fenced(found: World, *victims: str) -> None:
-    """Write ec1's record with an open failover of these victims."""
-    ids = tuple(InstanceId(one) for one in victims)
-    operation = Operation(
-        "ec1-1-1", Verb.FAILOVER, Step.FENCING, START, START, 445, "lost", 1, victim=ids[-1], victims=ids
-    )
-    record = SlotRecord(EC1, ver=1, phase=Phase.IN_FAILOVER, holder=ids[0], epoch=1, operation=operation)
-    found.admin.dynamodb.put_item(TableName=found.table.name, Item=slot_item(record, "n"))
-
+from picoha.domain.model import EvidenceKind
+from unit.adapters.desk.truth_rig import (
+    HOOK,
+    by_hand,
+    committed,
+    enforced,
+    evidence,
+    fenced,
+    gone,
+    hosts_of,
+    operation,
+    ordered,
+    record,
+    world,
+)
 
 # S3: two actives.
 
@@ -100,7 +82,7 @@ def test_an_owner_who_starts_picos_by_himself_is_not_judged() -> None:
     assert found.truth.violations == []
 
 
-# S5, S6, S12: calls of the controller.
+# S5, S6, S7, S12: calls of the controller.
 
 
 def test_a_terminated_bystander_is_seen_and_a_victim_is_not() -> None:
@@ -109,6 +91,7 @@ def test_a_terminated_bystander_is_seen_and_a_victim_is_not() -> None:
     fenced(found, victim)
     found.controller.ec2.terminate_instances(InstanceIds=[victim])
     assert found.truth.violations == []
+    ordered(found, f"FenceHost {bystander}", 9)
     found.controller.ec2.terminate_instances(InstanceIds=[bystander])
     assert found.truth.violations == [f"60 s: S6: {bystander} was terminated and is no victim"]
 
@@ -124,8 +107,130 @@ def test_an_earlier_victim_of_the_operation_may_be_terminated_again() -> None:
 def test_without_an_operation_every_host_is_a_bystander() -> None:
     found = world(1)
     [host] = hosts_of(found)
+    ordered(found, f"FenceHost {host.instance.id}")
     found.controller.ec2.terminate_instances(InstanceIds=[host.instance.id])
-    assert len(found.truth.violations) == 1
+    assert found.truth.violations == [f"60 s: S6: {host.instance.id} was terminated and is no victim"]
+
+
+def test_a_former_victim_that_holds_the_slot_again_is_none() -> None:
+    """Aborted, and adopted by a human: a call that arrives late must not kill it."""
+    found = world()
+    first = hosts_of(found)[0].instance.id
+    enforced(found)
+    committed(found, slot_item(record(1, first, op=operation(first)), "n"))
+    ordered(found, f"FenceHost {first}")
+    by_hand(found, slot_item(record(2, first, epoch=2), "n"))
+    found.controller.ec2.terminate_instances(InstanceIds=[first])
+    assert found.truth.violations == [f"60 s: S6: {first} was terminated and holds its slot"]
+
+
+def test_a_host_that_is_called_unhealthy_must_be_a_victim_too() -> None:
+    found = world(1)
+    first = hosts_of(found)[0].instance.id
+    ordered(found, f"HintUnhealthy {first}")
+    found.controller.autoscaling.set_instance_health(InstanceId=first, HealthStatus="Unhealthy")
+    assert found.truth.violations == [f"60 s: S6: {first} was called unhealthy and is no victim"]
+
+
+def test_a_destructive_call_without_an_intent_is_seen() -> None:
+    found = world()
+    first = hosts_of(found)[0].instance.id
+    by_hand(found, slot_item(record(1, first, op=operation(first)), "n"))
+    found.controller.ec2.terminate_instances(InstanceIds=[first])
+    assert found.truth.violations == [f"60 s: S7: {first} was terminated without an intent"]
+
+
+@pytest.mark.parametrize("action", ["FenceHost {} force", "FenceHost {}"])
+def test_either_form_of_the_intent_will_do(action: str) -> None:
+    found = world()
+    first = hosts_of(found)[0].instance.id
+    by_hand(found, slot_item(record(1, first, op=operation(first)), "n"))
+    ordered(found, action.format(first))
+    found.controller.ec2.terminate_instances(InstanceIds=[first], Force=True)
+    assert found.truth.violations == []
+
+
+def abandon(instance: str, found: World) -> None:
+    found.controller.autoscaling.complete_lifecycle_action(
+        LifecycleHookName=HOOK,
+        AutoScalingGroupName="demo-ec1",
+        LifecycleActionResult="ABANDON",
+        InstanceId=instance,
+    )
+
+
+def test_a_launch_abandoned_under_a_living_host_is_seen() -> None:
+    found = world(1, is_hooked=True)
+    first = hosts_of(found)[0].instance.id
+    ordered(found, f"AbandonLaunch {first}")
+    abandon(first, found)
+    assert found.truth.violations == [f"60 s: S6: the launch of {first} was abandoned, and it is not off"]
+
+
+def test_a_launch_abandoned_under_the_holder_is_seen() -> None:
+    found = world(1, is_hooked=True)
+    first = hosts_of(found)[0].instance.id
+    by_hand(found, slot_item(record(1, first), "n"))
+    ordered(found, f"AbandonLaunch {first}")
+    abandon(first, found)
+    assert f"60 s: S6: the launch of {first} was abandoned, and it holds its slot" in found.truth.violations
+
+
+def test_the_launch_of_a_terminated_host_may_be_abandoned() -> None:
+    found = world(1, is_hooked=True)
+    first = gone(found, hosts_of(found)[0])
+    ordered(found, f"AbandonLaunch {first}")
+    abandon(first, found)
+    assert found.truth.violations == []
+
+
+def relieved(found: World) -> tuple[str, str]:
+    """Put an address on a host; return its association and the host."""
+    host = hosts_of(found)[0].instance
+    address = found.addresses.allocate("203.0.113.10")
+    return found.addresses.place(address, host.interface_id), host.id
+
+
+def stopped(found: World, instance: str) -> None:
+    """Stop a host that Auto Scaling must not replace."""
+    found.autoscaling.groups["demo-ec1"].suspended.add("ReplaceUnhealthy")
+    found.ec2.stop(instance)
+    found.kernel.run_for(60)
+
+
+def test_an_address_taken_from_a_granted_holder_is_seen() -> None:
+    found = world(1)
+    association, first = relieved(found)
+    by_hand(found, slot_item(record(1, first), "n"))
+    ordered(found, f"FreeAddress {association}")
+    found.controller.ec2.disassociate_address(AssociationId=association)
+    assert found.truth.violations == [
+        f"60 s: S5: 203.0.113.10 was taken from {first}, which is not proven off",
+        f"60 s: S6: {first} lost its address and is no victim",
+    ]
+
+
+def test_an_address_taken_from_a_victim_that_is_only_stopped_is_seen() -> None:
+    found = world(1)
+    association, first = relieved(found)
+    fenced(found, first)
+    ordered(found, f"FreeAddress {association}", 9)
+    stopped(found, first)
+    found.controller.ec2.disassociate_address(AssociationId=association)
+    assert found.truth.violations == [
+        f"120 s: S5: 203.0.113.10 was taken from {first}, which is not proven off"
+    ]
+
+
+def test_an_address_may_be_taken_from_a_victim_with_a_humans_evidence() -> None:
+    found = world(1)
+    association, first = relieved(found)
+    fenced(found, first)
+    ordered(found, f"FreeAddress {association}", 9)
+    stopped(found, first)
+    committed(found, evidence(first, EvidenceKind.OPERATOR))
+    found.controller.ec2.disassociate_address(AssociationId=association)
+    assert found.truth.violations == []
 
 
 @pytest.mark.parametrize("given", [{}, {"AllowReassociation": True}])
@@ -162,6 +267,7 @@ def test_a_capacity_that_is_written_is_seen_whatever_it_is() -> None:
 
 def test_a_forbidden_call_is_seen_even_when_it_fails() -> None:
     found = world(0)
+    ordered(found, "FenceHost i-nobody")
     with pytest.raises(found.controller.ec2.exceptions.ClientError):
         found.controller.ec2.terminate_instances(InstanceIds=["i-nobody"])
     assert found.truth.violations == ["60 s: S6: i-nobody was terminated and is no victim"]
