@@ -59,8 +59,10 @@ def expand(template: dict[str, Any], slots: list[str]) -> dict[str, Any]:
     transforms = [name for name in rendered["Transform"] if name != "AWS::LanguageExtensions"]
     rendered["Transform"] = transforms[0] if len(transforms) == 1 else transforms
     del rendered["Parameters"]["Slots"]
-    for shown in rendered["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]:
-        shown["Parameters"] = [name for name in shown["Parameters"] if name != "Slots"]
+    shown = rendered["Metadata"]["AWS::CloudFormation::Interface"]
+    for group in shown["ParameterGroups"]:
+        group["Parameters"] = [name for name in group["Parameters"] if name != "Slots"]
+    del shown["ParameterLabels"]["Slots"]
     return rendered
 
 

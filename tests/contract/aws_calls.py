@@ -18,6 +18,8 @@ HOSTS = ("host_side",)
 
 PREFIXES = {"cloudwatch": "cloudwatch"}
 """IAM's prefix where it is not the name that requests are signed with (monitoring, for CloudWatch)."""
+RENAMED = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""Actions that are not named after their operation (service authorization reference)."""
 TRANSACTION_PARTS = {
     "Put": "PutItem",
     "Delete": "DeleteItem",
@@ -124,7 +126,8 @@ def needed(source: str, handed_over: bool = False) -> frozenset[str]:
     for call in calls(source, handed_over):
         name = operation(call)
         if name != "TransactWriteItems":
-            actions.add(f"{prefix(call.service)}:{name}")
+            action = f"{prefix(call.service)}:{name}"
+            actions.add(RENAMED.get(action, action))
             continue
         keys = {key.value for key in _dict_keys(source) if isinstance(key.value, str)}
         actions |= {f"dynamodb:{TRANSACTION_PARTS[key]}" for key in keys & set(TRANSACTION_PARTS)}
@@ -140,3 +143,21 @@ def _dict_keys(source: str) -> Iterator[ast.Constant]:
 def source_of(name: str) -> str:
     """Return the text of a file of adapters/aws."""
     return (AWS / f"{name}.py").read_text()
+
+
+def builders() -> dict[str, ast.FunctionDef]:
+    """Return the functions of bootstrap.py, by name."""
+    tree = ast.parse((SOURCE / "bootstrap.py").read_text())
+    return {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+
+
+def given(builder: str) -> set[str]:
+    """Return the files of adapters/aws that a function of bootstrap.py hands out and that call AWS."""
+    files = {
+        name.asname or name.name: str(node.module).rpartition(".")[2]
+        for node in ast.walk(ast.parse((SOURCE / "bootstrap.py").read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("picoha.adapters.aws.")
+        for name in node.names
+    }
+    names = (node.id for node in ast.walk(builders()[builder]) if isinstance(node, ast.Name))
+    return {one for one in {files[name] for name in names if name in files} if calls(source_of(one))}

@@ -1,129 +1,46 @@
-"""Least privilege, as three equalities: calls in the source = GRANTS beside them = template.yaml."""
+"""Least privilege, as three equalities: calls in the source = GRANTS beside them = the deployed template."""
 
 from __future__ import annotations
 
-import ast
-import copy
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-import render_template
-from contract.aws_calls import AWS, CONTROLLER, HOSTS, SOURCE, calls, needed, prefix, source_of
+from contract.aws_calls import AWS, CONTROLLER, HOSTS, builders, calls, given, needed, prefix, source_of
+from contract.iam_grants import (
+    BUILDERS,
+    FILES,
+    GRANTED,
+    declared,
+    functions,
+    grants_of,
+    is_change,
+    too_wide,
+    undeclared,
+    unlike,
+)
+from contract.policies import Statement, deployed_policies
+from contract.templates import CELL, as_list
 from picoha.domain import actions
-
-ROOT = SOURCE.parents[1]
-LOOKING = ("Describe", "Get", "Query", "List", "ConditionCheck")
-NO_RESOURCE = {
-    "PublishTick": "PutMetricData knows no resource; the condition names the namespace",
-}
-"""Statements that change something and still say Resource "*", each with why."""
-
-Grants = Mapping[str, frozenset[str]]
-Statement = dict[str, Any]
-
-
-def grants_of(*names: str) -> dict[str, frozenset[str]]:
-    """Return the GRANTS of these files, by statement id."""
-    found: dict[str, frozenset[str]] = {}
-    for name in names:
-        table = importlib.import_module(f"picoha.adapters.aws.{name}").GRANTS
-        assert not set(found) & set(table), f"{name} uses a statement id of another file"
-        found |= {sid: frozenset(one) for sid, one in table.items()}
-    return found
-
-
-def statements() -> list[Statement]:
-    """Return the policy statements of the reconcile function, from template.yaml."""
-    template = render_template.load((ROOT / "template.yaml").read_text())
-    function = template["Resources"]["Reconcile"]["Properties"]
-    return [one for policy in function["Policies"] for one in policy["Statement"]]
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def is_change(action: str) -> bool:
-    return not action.partition(":")[2].startswith(LOOKING)
-
-
-# The three equalities, each as a list of what is wrong.
-
-
-def undeclared(needed_by: str, source: str, granted: Grants, handed_over: bool = False) -> list[str]:
-    """Compare the calls of a file with its GRANTS."""
-    needs = needed(source, handed_over)
-    given = frozenset().union(*granted.values())
-    problems = [f"{needed_by} calls {one}, which no grant names" for one in sorted(needs - given)]
-    return problems + [f"{needed_by} is granted {one}, which it never calls" for one in sorted(given - needs)]
-
-
-def unlike(granted: Grants, policy: list[Statement]) -> list[str]:
-    """Compare the GRANTS of all files with the policy of their function, statement by statement."""
-    written = {one.get("Sid", "no Sid"): frozenset(as_list(one.get("Action", []))) for one in policy}
-    problems = [f"two statements have one id in {sorted(written)}"] if len(written) < len(policy) else []
-    problems += [f"no statement {sid}" for sid in sorted(set(granted) - set(written))]
-    problems += [f"statement {sid} is no grant" for sid in sorted(set(written) - set(granted))]
-    for sid in sorted(set(granted) & set(written)):
-        problems += [f"{sid} lacks {one}" for one in sorted(granted[sid] - written[sid])]
-        problems += [f"{sid} allows {one}" for one in sorted(written[sid] - granted[sid])]
-    return problems
-
-
-def too_wide(policy: list[Statement]) -> list[str]:
-    """Look for statements that allow more than their one change, on more than the cell's own."""
-    problems: list[str] = []
-    for one in policy:
-        sid = one.get("Sid", "no Sid")
-        if set(one) - {"Sid", "Effect", "Action", "Resource", "Condition"} or one["Effect"] != "Allow":
-            problems.append(f"{sid} is no plain permission: {sorted(one)}")
-        problems += [
-            f"{sid} has a wildcard in {name}" for name in as_list(one.get("Action", [])) if "*" in name
-        ]
-        changing = [name for name in as_list(one.get("Action", [])) if is_change(name)]
-        if changing:
-            problems += _too_wide_for_a_change(sid, changing, one)
-    return problems
-
-
-def _too_wide_for_a_change(sid: str, changing: list[str], statement: Statement) -> list[str]:
-    tests = statement.get("Condition", {}).get("StringEquals", {})
-    if sid in NO_RESOURCE:
-        return [] if tests == {"cloudwatch:namespace": "picoha"} else [f"{sid} names no namespace"]
-    problems = [f"{sid} changes any resource" for one in as_list(statement["Resource"]) if one == "*"]
-    for name in changing:
-        service = name.partition(":")[0]
-        if service in ("ec2", "autoscaling"):
-            if tests.get(f"{service}:ResourceTag/picoha:cell") != {"Ref": "CellName"}:
-                problems.append(f"{sid} changes hosts of other cells")
-        elif "*" in str(statement["Resource"]):
-            problems.append(f"{sid} changes more than one resource")
-    return problems
-
 
 # They hold.
 
 
-@pytest.mark.parametrize("name", CONTROLLER)
+@pytest.mark.parametrize("name", GRANTED)
 def test_what_a_file_calls_is_what_it_is_granted(name: str) -> None:
-    assert undeclared(name, source_of(name), grants_of(name)) == []
+    assert undeclared(name, source_of(name), grants_of(name), handed_over=name in HOSTS) == []
 
 
-@pytest.mark.parametrize("name", HOSTS)
-def test_what_a_host_calls_is_what_hosts_are_granted(name: str) -> None:
-    assert undeclared(name, source_of(name), grants_of(name), handed_over=True) == []
+@pytest.mark.parametrize("role", FILES)
+def test_what_is_granted_is_what_the_function_is_allowed(role: str) -> None:
+    assert unlike(declared(role), deployed_policies()[role]) == []
 
 
-def test_what_is_granted_is_what_the_function_is_allowed() -> None:
-    assert unlike(grants_of(*CONTROLLER), statements()) == []
-
-
-def test_no_statement_allows_more_than_its_change_in_its_cell() -> None:
-    assert too_wide(statements()) == []
+@pytest.mark.parametrize("role", FILES)
+def test_no_statement_allows_more_than_its_change_in_its_cell(role: str) -> None:
+    assert too_wide(deployed_policies()[role]) == []
 
 
 def test_every_change_to_hosts_groups_and_addresses_has_the_name_of_its_action() -> None:
@@ -134,19 +51,30 @@ def test_every_change_to_hosts_groups_and_addresses_has_the_name_of_its_action()
 
 
 def test_no_other_file_calls_aws() -> None:
-    quiet = [path for path in AWS.glob("*.py") if path.stem not in (*CONTROLLER, *HOSTS)]
+    quiet = [path for path in AWS.glob("*.py") if path.stem not in GRANTED]
     assert len(quiet) >= 5
-    assert [path.name for path in quiet if calls(path.read_text(), handed_over=True)] == []
+    assert [path.name for path in quiet if calls(path.read_text())] == []
 
 
-def test_the_function_is_given_exactly_the_files_it_is_granted_for() -> None:
-    imported = {
-        str(node.module).rpartition(".")[2]
-        for node in ast.walk(ast.parse((SOURCE / "bootstrap.py").read_text()))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("picoha.adapters.aws.")
-    }
-    calls_nothing = {"clients", "clock", "faults"}
-    assert imported - calls_nothing == set(CONTROLLER)
+def test_the_loop_is_given_the_files_that_these_tests_call_the_controllers() -> None:
+    assert given("reconciler") == set(CONTROLLER)
+
+
+def test_every_deployed_function_says_what_it_is_given() -> None:
+    assert functions() <= set(BUILDERS)
+
+
+def test_a_function_may_act_only_if_it_is_the_loop() -> None:
+    acting = [role for role, files in FILES.items() if "actuators" in files]
+    assert acting == ["ReconcileRole"]
+
+
+def test_what_no_function_calls_changes_nothing_but_through_a_function() -> None:
+    """These files work with a person's own credentials."""
+    used = {one for builder in set(BUILDERS.values()) & set(builders()) for one in given(builder)}
+    for name in set(GRANTED) - used - set(HOSTS):
+        changing = {one for each in grants_of(name).values() for one in each if is_change(one)}
+        assert changing <= {"lambda:InvokeFunction"}, name
 
 
 @pytest.mark.parametrize(
@@ -195,7 +123,7 @@ def added(policy: list[Statement], **fields: Any) -> None:
 
 
 STOP = "ec2:StopInstances"
-CELL = {"StringEquals": {"ec2:ResourceTag/picoha:cell": {"Ref": "CellName"}}}
+TAGGED = {"StringEquals": {"ec2:ResourceTag/picoha:cell": CELL}}
 MUTATIONS: list[tuple[str, Mutation, str]] = [
     ("a statement is gone", without("FenceHost"), "no statement FenceHost"),
     (
@@ -219,9 +147,13 @@ MUTATIONS: list[tuple[str, Mutation, str]] = [
     ("all of a service", changed("MoveAddress", Action="ec2:*"), "MoveAddress has a wildcard in ec2:*"),
     ("any resource", changed("FenceHost", Resource="*"), "FenceHost changes any resource"),
     ("any table", changed("Remember", Resource="*"), "Remember changes any resource"),
-    ("all topics", changed("Notify", Resource={"Fn::Sub": "arn:*"}), "Notify changes more than one resource"),
+    ("all topics", changed("Notify", Resource="arn:*"), "Notify changes more than one resource"),
     ("no condition", changed("HintUnhealthy", Condition={}), "HintUnhealthy changes hosts of other cells"),
-    ("another service's tag", changed("ExtendLaunch", Condition=CELL), "ExtendLaunch changes hosts of other"),
+    (
+        "another service's tag",
+        changed("ExtendLaunch", Condition=TAGGED),
+        "ExtendLaunch changes hosts of other",
+    ),
     ("any namespace", changed("PublishTick", Condition={}), "PublishTick names no namespace"),
     ("all but one", changed("FreeAddress", NotAction="iam:*"), "FreeAddress is no plain permission"),
     ("all but one resource", changed("FreeAddress", NotResource="x"), "FreeAddress is no plain permission"),
@@ -232,7 +164,7 @@ MUTATIONS: list[tuple[str, Mutation, str]] = [
 
 @pytest.mark.parametrize(("mutate", "told"), [pytest.param(*one[1:], id=one[0]) for one in MUTATIONS])
 def test_a_wrong_policy_is_told(mutate: Mutation, told: str) -> None:
-    policy = copy.deepcopy(statements())
+    policy = deployed_policies()["ReconcileRole"]
     mutate(policy)
     problems = unlike(grants_of(*CONTROLLER), policy) + too_wide(policy)
     assert any(one.startswith(told) for one in problems), problems
@@ -254,7 +186,7 @@ def test_each_grant_that_goes_missing_or_comes_too_many_is_told(name: str) -> No
     [
         ("self._clients.ec2.stop_instances(InstanceIds=[i])", "ec2:StopInstances"),
         ("self._clients.rds.get_paginator('describe_db_snapshots')", "rds:DescribeDBSnapshots"),
-        ("self._clients.functions.invoke(FunctionName='f')", "lambda:Invoke"),
+        ("self._clients.functions.invoke(FunctionName='f')", "lambda:InvokeFunction"),
         ("self._clients.cloudwatch.disable_alarm_actions(AlarmNames=[])", "cloudwatch:DisableAlarmActions"),
     ],
 )
