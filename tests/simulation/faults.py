@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from picoha.adapters.desk.kernel import DeskFault, TaskKilled
 from picoha.adapters.desk.wire import Answer
 from picoha.entrypoints.drill import Desk
+from simulation.sites import Site, site_of
 
 
 class Fault(StrEnum):
@@ -33,27 +34,22 @@ class Fault(StrEnum):
     LOST = "event lost"
 
 
-BEFORE = {Fault.CRASH_BEFORE, Fault.THROTTLE, Fault.LATE_EFFECT, Fault.STALE_READ}
 AFTER = {Fault.CRASH_AFTER, Fault.APPLIED_5XX}
 OF_EVENTS = {Fault.DUPLICATE, Fault.REORDERED, Fault.LOST}
 LATE_S = 20.0
 STALE_S = 15.0
 
 
-@dataclass(frozen=True)
-class Site:
-    """One call: the n-th of its operation since second 0."""
-
-    operation: str
-    number: int
+Where = Callable[[], Site]
+"""Tells the call site; looking up the stack costs something, so only a plan that aims asks."""
 
 
 @dataclass
 class Plan:
-    """Which call gets which fault: `choose(site)` is asked before every call of the controller."""
+    """Which call gets which fault: `choose(where)` is asked before every call of the controller."""
 
-    choose: Callable[[Site], Fault | None]
-    of_event: Callable[[int], Fault | None] = lambda number: None
+    choose: Callable[[Where], Fault | None]
+    of_event: Callable[[], Fault | None] = lambda: None
     struck: list[tuple[Site, Fault]] = field(default_factory=list)
 
 
@@ -62,11 +58,9 @@ class Injector:
 
     def __init__(self, desk: Desk, plan: Plan) -> None:
         self._desk, self._plan = desk, plan
-        self._counts: dict[str, int] = {}
-        self._events = 0
         self._now: Fault | None = None
+        self._next_event: Fault | None = None
         self.is_on = True
-        self.sites: list[Site] = []
         gate = desk.world.gate.faults
         gate.before.append(self._before)
         gate.after.append(self._after)
@@ -81,14 +75,13 @@ class Injector:
         self._now = None
         if not self.is_on:
             return
-        self._counts[operation] = self._counts.get(operation, 0) + 1
-        site = Site(operation, self._counts[operation])
-        self.sites.append(site)
-        fault = self._plan.choose(site)
+        where = partial(site_of, self._desk.world, operation, params)
+        fault = self._plan.choose(where)
         if fault is None:
             return
-        self._plan.struck.append((site, fault))
+        self._plan.struck.append((where(), fault))
         self._now = fault if fault in AFTER else None
+        self._next_event = fault if fault in OF_EVENTS else None
         if fault is Fault.CRASH_BEFORE:
             raise TaskKilled("crash before")
         if fault is Fault.THROTTLE:
@@ -97,14 +90,18 @@ class Injector:
             self._desk.world.kernel.at(LATE_S, partial(self._apply, service, operation, params))
             raise ReadTimeoutError(endpoint_url="https://desk")
         if fault is Fault.STALE_READ:
-            ec2 = self._desk.world.ec2
-            ec2.stale_reads_s = STALE_S
-            self._desk.world.kernel.at(1.0, lambda: setattr(ec2, "stale_reads_s", 0.0))
+            self._be_stale()
+
+    def _be_stale(self) -> None:
+        """For a while EC2 answers as of a random instant before now: this call, and what follows it."""
+        ec2 = self._desk.world.ec2
+        ec2.stale_reads_s = STALE_S
+        self._desk.world.kernel.at(STALE_S, lambda: setattr(ec2, "stale_reads_s", 0.0))
 
     def _apply(self, service: str, operation: str, params: dict[str, Any]) -> None:
         """Let the request arrive after all; whatever AWS then says, nobody hears it."""
         try:
-            self._desk.world.services[service].operations[operation](params)
+            self._desk.world.watched[service].operations[operation](params)
         except DeskFault:
             return
 
@@ -128,8 +125,11 @@ class Injector:
             )
 
     def _event(self, event: Answer) -> None:
-        self._events += 1
-        fault = self._plan.of_event(self._events) if self.is_on else None
+        fault, self._next_event = self._next_event, None
+        if fault is None and self.is_on:
+            fault = self._plan.of_event()
+            if fault is not None:
+                self._plan.struck.append((Site("doorbell", str(event.get("source", "alarm")), ""), fault))
         if fault is Fault.LOST:
             return
         if fault is Fault.REORDERED:
@@ -145,13 +145,21 @@ def by_chance(rng: random.Random, rate: float, kinds: list[Fault]) -> Plan:
     calls = [one for one in kinds if one not in OF_EVENTS]
     events = [one for one in kinds if one in OF_EVENTS]
     return Plan(
-        choose=lambda site: rng.choice(calls) if calls and rng.random() < rate else None,
-        of_event=lambda number: rng.choice(events) if events and rng.random() < 3 * rate else None,
+        choose=lambda where: rng.choice(calls) if calls and rng.random() < rate else None,
+        of_event=lambda: rng.choice(events) if events and rng.random() < 3 * rate else None,
     )
 
 
 def aimed(site: Site, fault: Fault) -> Plan:
-    """Return a plan with exactly one fault."""
-    if fault in OF_EVENTS:
-        return Plan(choose=lambda one: None, of_event=lambda n: fault if n == site.number else None)
-    return Plan(choose=lambda one: fault if one == site else None)
+    """Return a plan with one fault: at the site's first call, or at the doorbell that follows it."""
+    plan = Plan(choose=lambda where: fault if not plan.struck and where() == site else None)
+    return plan
+
+
+def recording(sites: dict[Site, int]) -> Plan:
+    """Return a plan without faults that counts the calls of each site."""
+
+    def count(where: Where) -> None:
+        sites[where()] = sites.get(where(), 0) + 1
+
+    return Plan(choose=count)

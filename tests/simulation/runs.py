@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,12 @@ from picoha.adapters.desk.script import VERBS, schedule
 from picoha.adapters.desk.story import Beat, Story, read_story
 from picoha.domain.record import Phase, Step
 from picoha.entrypoints.drill import Desk, report
-from simulation.faults import Fault, Injector, Plan, Site, by_chance
+from simulation.faults import Fault, Injector, Plan, by_chance
+from simulation.sites import Site
 
 STORIES = Path(__file__).parents[2] / "stories"
 FAULTS_STOP_S = 400.0
-SETTLE_S = 2400.0
+SETTLE_S = 2000.0
 SLOTS = ("platform1", "ec1", "ec2")
 
 
@@ -30,14 +32,14 @@ class Outcome:
     end: dict[str, Any]
     calls: int = 0
     crashes: int = 0
-    struck: int = 0
+    struck: list[tuple[Site, Fault]] = field(default_factory=list)
     virtual_s: float = 0.0
-    sites: list[Site] = field(default_factory=list)
+    sites: tuple[Site, ...] = ()
 
 
 def prepared(story: Story) -> Desk:
     """Return a desk at second 0."""
-    desk = Desk(story)
+    desk = Desk(story, is_short=True)
     desk.stage.prepare()
     assert all(task.done for task in desk.world.kernel.tasks), "a fork would lose a sleeping task"
     return desk
@@ -46,7 +48,9 @@ def prepared(story: Story) -> Desk:
 def in_fork(run: Callable[[], Outcome]) -> Outcome:
     """Run in a child that inherits the prepared desk, and bring its outcome back."""
     reader, writer = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():  # pytest-xdist's own threads; no task of the desk has one here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.close(reader)
         try:
@@ -64,21 +68,20 @@ def in_fork(run: Callable[[], Outcome]) -> Outcome:
     return outcome
 
 
-def play(desk: Desk, beats: Iterable[Beat], plan: Plan, seconds: float) -> Outcome:
-    """Let beats and faults happen, then let the cell settle, and judge what is left."""
+def play(desk: Desk, beats: Iterable[Beat], plan: Plan, faults_s: float, settle_s: float) -> Outcome:
+    """Let beats and faults happen for `faults_s`, then let the cell settle, and judge what is left."""
     desk.stage.story = desk.story = desk.story.model_copy(update={"at": tuple(beats)})
     injector = Injector(desk, plan)
     schedule(desk.stage)
     kernel = desk.world.kernel
-    kernel.run_for(FAULTS_STOP_S)
+    kernel.run_for(faults_s)
     injector.stop()
-    kernel.run_for(max(0.0, seconds - FAULTS_STOP_S))
+    kernel.run_for(settle_s)
     told = report(desk, 0)
-    problems = [*told.violations, *_unsettled(desk)]
     calls = sum(desk.world.gate.calls.values())
-    outcome = Outcome(problems, _end(desk), calls, desk.crashes, len(plan.struck), seconds, injector.sites)
+    problems = [*told.violations, *_unsettled(desk)]
     kernel.close()
-    return outcome
+    return Outcome(problems, _end(desk), calls, desk.crashes, list(plan.struck), faults_s + settle_s)
 
 
 def _unsettled(desk: Desk) -> Iterator[str]:
@@ -188,7 +191,7 @@ def seeded(desk: Desk, seed: int) -> Outcome:
     rng = random.Random(seed)
     kinds = [one for one in Fault if rng.random() < 0.5]
     rate = rng.choice((0.0, 0.005, 0.02, 0.05))
-    return play(desk, random_beats(rng), by_chance(rng, rate, kinds), SETTLE_S)
+    return play(desk, random_beats(rng), by_chance(rng, rate, kinds), FAULTS_STOP_S, SETTLE_S)
 
 
 def story_named(name: str) -> Story:

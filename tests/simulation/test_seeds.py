@@ -1,6 +1,11 @@
 """Random bad days with random faults over the shipped code; a failing seed replays with one command.
 
 .venv/bin/python tests/simulation/replay.py SEED
+
+A seed is 40 virtual minutes of the demo cell: one to three accidents or requests, and for 400 s
+faults of a random choice of kinds at a random rate. It takes about 0.9 s of one core. `make test`
+plays what 60 s on each of two cores allow; `make test-deep` plays 20,000, two and a half hours on
+two cores, or PICOHA_SEEDS of them.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from picoha.adapters.desk.story import Story
 from simulation.runs import in_fork, prepared, seeded
 
 SHARDS = 2
+DEEP_SHARDS = 8
 BUDGET_S = 60.0
 DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
 
@@ -29,15 +35,14 @@ def run(seeds: range, budget_s: float, figure: Callable[[str], None]) -> None:
             break
         outcome = in_fork(lambda seed=seed: seeded(desk, seed))  # type: ignore[misc]  # bound at once
         count, calls, crashes = count + 1, calls + outcome.calls, crashes + outcome.crashes
-        struck, hours = struck + outcome.struck, hours + outcome.virtual_s / 3600
+        struck, hours = struck + len(outcome.struck), hours + outcome.virtual_s / 3600
         if outcome.problems:
             bad[seed] = outcome.problems
     figure(
         f"{count} seeds, {hours:.0f} virtual hours, {calls} calls, {struck} faults, "
         f"{crashes} crashes, {len(bad)} with violations"
     )
-    assert bad == {}, f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(bad))}"
-    assert count > 0
+    assert bad == {}, f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(bad))}: {bad}"
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
@@ -46,6 +51,6 @@ def test_no_random_bad_day_breaks_a_promise(shard: int, figure: Callable[[str], 
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", range(DEEP_SHARDS))
 def test_no_random_bad_day_breaks_a_promise_for_long(shard: int, figure: Callable[[str], None]) -> None:
-    run(range(10_000 + shard, 10_000 + DEEP_SEEDS, SHARDS), float("inf"), figure)
+    run(range(10_000 + shard, 10_000 + DEEP_SEEDS, DEEP_SHARDS), float("inf"), figure)

@@ -34,7 +34,7 @@ class BadDays(RuleBasedStateMachine):
 
     @initialize()
     def settle(self) -> None:
-        self.desk = Desk(Story(title="any order"))
+        self.desk = Desk(Story(title="any order"), is_short=True)
         self.desk.stage.prepare()
         self.begin = self.desk.world.kernel.now
 
@@ -95,4 +95,4 @@ class BadDays(RuleBasedStateMachine):
 
 TestBadDays = BadDays.TestCase
 IS_DEEP = settings.get_current_profile_name() == "deep"
-TestBadDays.settings = settings(max_examples=160 if IS_DEEP else 8, stateful_step_count=12)
+TestBadDays.settings = settings(max_examples=160 if IS_DEEP else 20, stateful_step_count=12)

@@ -14,14 +14,27 @@ from typing import TYPE_CHECKING
 from picoha.adapters.aws.host_side import AwsCloud
 from picoha.adapters.desk.instances import Instance
 from picoha.adapters.desk.kernel import Kernel
-from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, SlotName
+from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, Report, SlotName
+from picoha.domain.record import SlotRecord
 from picoha.host.agent import Agent
-from picoha.host.ports import Identity, Job, JobResult, Kept, Ports, Verb
+from picoha.host.ports import (
+    CloudUnreachable,
+    Identity,
+    Job,
+    JobResult,
+    Kept,
+    Ports,
+    SlotAnswer,
+    TakeAnswer,
+    Verb,
+)
 
 if TYPE_CHECKING:
     from picoha.adapters.desk.world import World
 
 CYCLE_S = 10.0
+AWS = "aws"
+"""The other end of a host's way to AWS, in `Network.blocked`."""
 LOCALHOST = "127.0.0.1 localhost\n"
 
 
@@ -75,6 +88,24 @@ class _Job:
         self._ends_at = 0.0
 
 
+class _Line(AwsCloud):
+    """A host's way to AWS: the shipped cloud while the network lets it through."""
+
+    host: DeskHost
+
+    def read_slot(self) -> SlotAnswer:
+        return CloudUnreachable("cut off from AWS") if self.host.is_cut_off else super().read_slot()
+
+    def take(self, record: SlotRecord, report: Report) -> TakeAnswer:
+        return CloudUnreachable("cut off from AWS") if self.host.is_cut_off else super().take(record, report)
+
+    def put_report(self, report: Report) -> bool:
+        return not self.host.is_cut_off and super().put_report(report)
+
+    def publish(self, value: float) -> bool:
+        return not self.host.is_cut_off and super().publish(value)
+
+
 class DeskHost:
     """One booted instance of a slot: its picos, its hosts file, its agent.
 
@@ -96,6 +127,11 @@ class DeskHost:
 
     # -- life
 
+    @property
+    def is_cut_off(self) -> bool:
+        """True while the host and AWS's services do not reach each other."""
+        return (self.instance.id, AWS) in self.world.network.blocked
+
     def boot(self) -> None:
         """Start the agent, and the owner's own boot unit, a while after the instance runs."""
         self.boots += 1
@@ -110,7 +146,8 @@ class DeskHost:
             private_ip=self.instance.private_ip,
         )
         clients = self.world.agents
-        cloud = AwsCloud(me.cell, me.slot, clients.dynamodb, clients.cloudwatch)
+        cloud = _Line(me.cell, me.slot, clients.dynamodb, clients.cloudwatch)
+        cloud.host = self
         ports = Ports(DeskClock(self.kernel), cloud, self, self, self, self, self, self)
         self.agent = Agent(me, ports)
         self.kernel.at(self.world.times.agent_s, lambda: self._cycle(boot))

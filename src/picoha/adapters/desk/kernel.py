@@ -38,6 +38,13 @@ class TaskKilled(BaseException):
     """Raised inside a task that the world kills; nothing in product code may swallow it."""
 
 
+def _closed_door() -> threading.Lock:
+    """Return a lock that one thread opens for another (a semaphore costs five times as much)."""
+    door = threading.Lock()
+    door.acquire()
+    return door
+
+
 class Task:
     """A callback that may sleep in virtual time. Created by `Kernel.spawn` only."""
 
@@ -48,8 +55,7 @@ class Task:
         self.killed = False
         self._kernel = kernel
         self._body = body
-        self._wake = threading.Semaphore(0)
-        self._parked = threading.Semaphore(0)
+        self._wake, self._parked = _closed_door(), _closed_door()
         self._thread = threading.Thread(target=self._run, name=label, daemon=True)
 
     def step(self) -> None:
@@ -104,6 +110,7 @@ class Kernel:
         self.tasks: list[Task] = []
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._quiet_until = 0.0
 
     @property
     def now(self) -> datetime:
@@ -139,13 +146,22 @@ class Kernel:
         task = self.current
         if task is None:
             self.run_for(seconds)
-        else:
+        elif not self._nothing_before(seconds):
             self.at(seconds, task.step)
             task.park()
+
+    def _nothing_before(self, seconds: float) -> bool:
+        """Let time pass at once if nobody else would have his turn meanwhile: saves two switches."""
+        wakes = self.elapsed + seconds
+        if wakes > self._quiet_until or (self._events and self._events[0][0] <= wakes):
+            return False
+        self.elapsed = wakes
+        return True
 
     def run_for(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Run events for `seconds`; stop early, with True, once `until` holds."""
         end = self.elapsed + seconds
+        self._quiet_until = end if until is None else self.elapsed
         while self._events and self._events[0][0] <= end:
             if until is not None and until():
                 return True

@@ -8,14 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from picoha.adapters.aws.items import CELL, item
+from picoha.adapters.desk import owner_beats
+from picoha.adapters.desk.hosts import AWS
 from picoha.adapters.desk.kernel import DeskFault
+from picoha.adapters.desk.operator_beats import ask, command
 from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import Beat
 from picoha.app.errors import SettingsInvalid
-from picoha.domain.codec import encode
-from picoha.domain.model import InstanceId, SlotName
-from picoha.domain.record import Mode, Pause, Request, RequestVerb
+from picoha.domain.record import Mode, Pause, RequestVerb
 
 
 def schedule(stage: Stage) -> None:
@@ -45,7 +45,7 @@ def _play(stage: Stage, beat: Beat) -> None:
 
 
 OF_THE_CELL = frozenset(
-    {"dependency", "mode", "pause", "throttle", "table", "no-metrics", "deaf", "kill-handlers"}
+    {"dependency", "mode", "operator", "pause", "throttle", "table", "no-metrics", "deaf", "kill-handlers"}
 )
 """Beats that need no slot."""
 
@@ -53,6 +53,7 @@ SAID = {
     "die": ("silence", "the machine dies with its picos; EC2 goes on saying running"),
     "agent-dies": ("silence", "the agent dies; the picos go on running"),
     "ask": ("operator", "asks for"),
+    "operator": ("operator", "picoha"),
 }
 """How the timeline tells some of the beats; the others are told by their own names."""
 
@@ -92,6 +93,15 @@ def _table(stage: Stage, beat: Beat) -> None:
         stage.world.table.restore(stage.backup)
 
 
+def _stop(stage: Stage, beat: Beat) -> None:
+    """Somebody stops the host by hand; EC2 refuses that while it does not run, and nothing happens."""
+    instance = stage.host(beat).instance
+    if instance.state == "running":
+        stage.world.ec2.stop(instance.id)
+    else:
+        stage.note(beat.slot, "world", f"EC2 refuses: {instance.id} is {instance.state}")
+
+
 def _sick(stage: Stage, beat: Beat) -> None:
     host = stage.host(beat)
     host.sick[beat.pico] = 100 if beat.code is None else beat.code
@@ -105,25 +115,12 @@ def _agent(is_up: bool, stage: Stage, beat: Beat) -> None:
     stage.host(beat).is_agent_up = is_up
 
 
-def _desired(stage: Stage, beat: Beat) -> None:
-    group = stage.group(beat)
-    group.desired = beat.number
-    group.min_size = min(group.min_size, beat.number)
-    stage.world.autoscaling.balance(group)
-
-
-def _address_to(stage: Stage, beat: Beat) -> None:
-    address = next(
-        one for one in stage.world.addresses.addresses.values() if one.tags["picoha:slot"] == beat.slot
-    )
-    if beat.to == "free":
-        stage.world.addresses.free(address)
-    else:
-        stage.world.addresses.place(address, beat.to or stage.host(beat).instance.interface_id)
-
-
 def _cut(is_cut: bool, stage: Stage, beat: Beat) -> None:
-    pair = ("*" if not beat.to else stage.world.holder(beat.to).instance.id, stage.host(beat).instance.id)
+    host = stage.host(beat).instance.id
+    if beat.to == AWS:
+        pair = (host, AWS)
+    else:
+        pair = ("*" if not beat.to else stage.world.holder(beat.to).instance.id, host)
     (stage.world.network.blocked.add if is_cut else stage.world.network.blocked.discard)(pair)
 
 
@@ -145,9 +142,13 @@ def _bad_starts(stage: Stage, beat: Beat) -> None:
 
 
 def _unhealthy(stage: Stage, beat: Beat) -> None:
-    """Somebody else calls the host unhealthy: Auto Scaling replaces it on its own."""
+    """Somebody else calls the host unhealthy: Auto Scaling replaces it on its own, if it is a member."""
+    instance = stage.host(beat).instance.id
+    if stage.world.autoscaling.member(instance) is None:
+        stage.note(beat.slot, "world", f"Auto Scaling refuses: {instance} is no member")
+        return
     stage.world.admin.autoscaling.set_instance_health(
-        InstanceId=stage.host(beat).instance.id, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
+        InstanceId=instance, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
     )
 
 
@@ -177,10 +178,19 @@ def _kill_handlers(stage: Stage, beat: Beat) -> None:
 
 
 def _reboot(stage: Stage, beat: Beat) -> None:
-    """An orderly reboot of the operating system: EC2 says running all the time."""
+    """An orderly reboot of the operating system: EC2 says running all the time.
+
+    A machine that is down cannot reboot, and one that was stopped or lost meanwhile does not come back.
+    """
     host = stage.host(beat)
-    host.shut_down()
-    stage.world.kernel.at(beat.for_s or 60.0, lambda: host.boot() if not host.is_up else None)
+
+    def again() -> None:
+        if not host.is_up and host.instance.alive and host.instance.state == "running":
+            host.boot()
+
+    if host.is_up:
+        host.shut_down()
+        stage.world.kernel.at(beat.for_s or 60.0, again)
 
 
 def _add_slot(stage: Stage, beat: Beat) -> None:
@@ -194,37 +204,10 @@ def _remove_slot(stage: Stage, beat: Beat) -> None:
     del stage.world.autoscaling.groups[group.name]
 
 
-def _ask(stage: Stage, beat: Beat) -> None:
-    """Write an operator's request: `name` is its verb; `to` its instance: an id, victim, holder, newest."""
-    world = stage.world
-    record = world.records()[SlotName(beat.slot)]
-    op = record.operation
-    newest = [host.instance.id for host in world.hosts.values() if host.slot == beat.slot and host.is_up]
-    instances = {
-        "victim": op.victim if op else None,
-        "holder": record.holder,
-        "newest": InstanceId(newest[-1]) if newest else None,
-        "": None,
-    }
-    request = Request(
-        id=f"story-{world.kernel.elapsed:.0f}",
-        verb=RequestVerb(beat.name),
-        slot=record.slot,
-        by="story",
-        reason="as the story says",
-        at=world.kernel.now,
-        instance=instances[beat.to] if beat.to in instances else InstanceId(beat.to),
-    )
-    world.admin.dynamodb.put_item(
-        TableName=world.table.name, Item=item(CELL, f"REQ#{request.id}", encode(request))
-    )
-    world.tick()
-
-
 VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "die": lambda stage, beat: stage.world.ec2.die(stage.host(beat).instance.id),
     "terminate": lambda stage, beat: stage.world.ec2.terminate(stage.host(beat).instance.id),
-    "stop": lambda stage, beat: stage.world.ec2.stop(stage.host(beat).instance.id),
+    "stop": _stop,
     "impair": lambda stage, beat: stage.world.ec2.impair(stage.host(beat).instance.id),
     "hang-terminate": lambda stage, beat: stage.world.ec2.hang_terminate(stage.host(beat).instance.id),
     "release-terminate": lambda stage, beat: stage.world.ec2.release_terminate(stage.host(beat).instance.id),
@@ -235,16 +218,23 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "dependency": lambda stage, beat: stage.depend(beat.name, beat.to),
     "mode": _enforce,
     "pause": _pause,
-    "desired": _desired,
-    "address": _address_to,
+    "desired": owner_beats.desired,
+    "address": owner_beats.address_to,
     "cut": partial(_cut, True),
     "join": partial(_cut, False),
     "ring-again": _ring_again,
     "throttle": _throttle,
     "no-capacity": _capacity,
+    "tag": owner_beats.tag,
+    "tag-host": owner_beats.tag_host,
+    "add-hook": partial(owner_beats.hook, True),
+    "remove-hook": partial(owner_beats.hook, False),
+    "new-address": owner_beats.new_address,
+    "own-names": owner_beats.own_names,
     "bad-starts": _bad_starts,
     "table": _table,
-    "ask": _ask,
+    "ask": ask,
+    "operator": command,
     "reboot": _reboot,
     "unhealthy": _unhealthy,
     "no-metrics": _no_metrics,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from picoha.domain.record import Mode, ModeRecord, Phase
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricStatTypeDef
 
+NEWEST = "newest"
+"""The `to` of a beat that is about a slot's newest host, whoever holds the slot."""
 SETTLE_S = 900.0
 """A running cell is left alone this long before second 0: longer than any grace period."""
 
@@ -42,14 +45,23 @@ def _nobody(_event: object) -> None:
     """Hear a doorbell before picoha is deployed."""
 
 
+def _no_operator(_request: dict[str, Any]) -> dict[str, Any]:
+    raise SettingsInvalid("nobody set up the operator function of this desk")
+
+
 class Stage:
-    """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text)."""
+    """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text).
+
+    `operate` is the operator handler; `unsaid` are its answers that the story did not foresee.
+    """
 
     def __init__(self, story: Story, world: World) -> None:
         self.story, self.world = story, world
         self.lines: list[tuple[float, str, str, str]] = []
         self.first_holders: dict[str, str] = {}
         self.mode = ModeRecord(mode=Mode(story.cell.mode))
+        self.operate: Callable[[dict[str, Any]], dict[str, Any]] = _no_operator
+        self.unsaid: list[str] = []
         self.backup: Any = None
 
     # -- before second 0
@@ -186,11 +198,13 @@ class Stage:
         self.lines.append((self.world.kernel.elapsed - self.world.zero_s, slot, kind, text))
 
     def host(self, beat: Beat) -> DeskHost:
-        """Return the host that a beat is about: the slot's holder, else its newest host."""
+        """Return the host that a beat is about: the slot's holder; its newest where none or `to` says so."""
+        hosts = [one for one in self.world.hosts.values() if one.slot == beat.slot]
+        if beat.to == NEWEST and hosts:
+            return hosts[-1]
         try:
             return self.world.holder(beat.slot)
         except LookupError:
-            hosts = [one for one in self.world.hosts.values() if one.slot == beat.slot]
             if not hosts:
                 raise
             return hosts[-1]

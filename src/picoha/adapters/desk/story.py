@@ -86,6 +86,7 @@ class Beat(_Part):
     name: str = ""
     to: str = ""
     code: int | None = None
+    says: str = ""
     number: int = 0
     for_s: Seconds = 0
 

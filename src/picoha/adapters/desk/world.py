@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from picoha.adapters.aws.clients import Clients
@@ -32,13 +33,6 @@ from picoha.domain.model import Pico, Report, SlotName
 from picoha.domain.record import SlotRecord
 
 EVENT_DELAY_S = 0.5
-CHANGING = (
-    "TerminateInstances",
-    "AssociateAddress",
-    "DisassociateAddress",
-    "SetDesiredCapacity",
-    "UpdateAutoScalingGroup",
-)
 
 
 @dataclass
@@ -50,7 +44,7 @@ class Faults:
 
 
 class ControllerGate(Gate):
-    """Counts the controller's calls, lets each take its time, injects faults, calls the referee."""
+    """Counts the controller's calls, lets each take its time, injects faults."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -64,8 +58,6 @@ class ControllerGate(Gate):
             self._world.kernel.sleep(self._world.latency_s)
         for fault in self.faults.before:
             fault(service, operation, params)
-        if operation in CHANGING:
-            self._world.truth.called(operation, params, {})
 
     def after(self, service: str, operation: str, params: dict[str, Any], answer: Answer) -> None:
         """Let a fault lose the answer."""
@@ -78,8 +70,23 @@ class _Service:
         self.operations = {name: play for part in parts for name, play in part.operations.items()}
 
 
+class _Watched(_Service):
+    """A service as the controller reaches it: the referee looks on, late requests included."""
+
+    def __init__(self, service: _Service, truth: Truth) -> None:
+        """A story may replace an operation later, so each is looked up when it is called."""
+        plays = {name: partial(self._play, service, name) for name in service.operations}
+        self.operations = {name: truth.watched(name, play) for name, play in plays.items()}
+
+    def _play(self, service: _Service, name: str, params: dict[str, Any]) -> Any:
+        return service.operations[name](params)
+
+
 class World:
-    """One cell's account. `ring(event)` is called for every doorbell delivered; it must not block."""
+    """One cell's account. `ring(event)` is called for every doorbell delivered; it must not block.
+
+    `latency_s`: how long each call of the controller takes; `is_short`: see `wire`.
+    """
 
     def __init__(
         self,
@@ -88,6 +95,7 @@ class World:
         timings: Timings | None = None,
         times: HostTimes | None = None,
         latency_s: float = 0.05,
+        is_short: bool = False,
     ) -> None:
         self.cell, self.latency_s = cell, latency_s
         self.times = times or HostTimes()
@@ -114,9 +122,9 @@ class World:
         self.tables = Tables(kernel)
         self.table = self.tables.create(table_name(cell))
         self.truth, self.network = Truth(self), Network(self)
-        self._connect()
+        self._connect(is_short)
 
-    def _connect(self) -> None:
+    def _connect(self, is_short: bool) -> None:
         """Make the services answer real clients: the controller's, the agents', the story's."""
         self.services: Mapping[str, _Service] = {
             "ec2": _Service(self.ec2),
@@ -128,9 +136,12 @@ class World:
             "dynamodb": _Service(self.tables),
         }
         self.gate = ControllerGate(self)
+        self.watched: Mapping[str, _Service] = {
+            name: _Watched(service, self.truth) for name, service in self.services.items()
+        }
         self.agents_gate = Gate()
-        self.controller = Clients(desk_session(self.services, self.gate))
-        self.agents = Clients(desk_session(self.services, self.agents_gate))
+        self.controller = Clients(desk_session(self.watched, self.gate, is_short=is_short))
+        self.agents = Clients(desk_session(self.services, self.agents_gate, is_short=is_short))
         self.admin = Clients(desk_session(self.services))
         self.ec2.on_state.append(self._on_state)
         self.ec2.on_die.append(self._on_die)

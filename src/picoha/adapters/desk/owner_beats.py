@@ -1,0 +1,68 @@
+"""What a cell's owner does in a story to groups, addresses and hosts: with AWS's own tools, past picoha."""
+
+from __future__ import annotations
+
+from picoha.adapters.aws.actuators import HOOK
+from picoha.adapters.desk.addresses import Address
+from picoha.adapters.desk.scaling_group import Hook
+from picoha.adapters.desk.stage import Stage
+from picoha.adapters.desk.story import Beat
+from picoha.app.errors import SettingsInvalid
+from picoha.domain.hostnames import hosts_entries
+from picoha.domain.model import SlotName
+
+
+def desired(stage: Stage, beat: Beat) -> None:
+    """Somebody sets the group's desired capacity; its limits follow."""
+    group = stage.group(beat)
+    group.desired = beat.number
+    group.min_size = min(group.min_size, beat.number)
+    group.max_size = max(group.max_size, beat.number)
+    stage.world.autoscaling.balance(group)
+
+
+def _address(stage: Stage, beat: Beat) -> Address:
+    """Return the Elastic IP that carries the slot's tag."""
+    known = stage.world.addresses.addresses.values()
+    return next(one for one in known if one.tags.get("picoha:slot") == beat.slot)
+
+
+def new_address(stage: Stage, beat: Beat) -> None:
+    """Somebody allocates another Elastic IP, `to`, and gives it the tags of the slot's old one."""
+    old = _address(stage, beat)
+    stage.world.addresses.allocate(beat.to, old.tags)
+    old.tags.clear()
+
+
+def address_to(stage: Stage, beat: Beat) -> None:
+    """Somebody moves the slot's Elastic IP by hand: to the host, to an interface, or to nobody."""
+    address = _address(stage, beat)
+    if beat.to == "free":
+        stage.world.addresses.free(address)
+    else:
+        stage.world.addresses.place(address, beat.to or stage.host(beat).instance.interface_id)
+
+
+def tag(stage: Stage, beat: Beat) -> None:
+    """Somebody changes a tag of the slot's group."""
+    stage.group(beat).tags[beat.name] = beat.to
+
+
+def tag_host(stage: Stage, beat: Beat) -> None:
+    """Somebody changes a tag of the slot's host, which a change of its group does not reach."""
+    stage.host(beat).instance.tags[beat.name] = beat.to
+
+
+def hook(is_there: bool, stage: Stage, beat: Beat) -> None:
+    """Somebody gives the group picoha's launch hook, or takes it away."""
+    stage.group(beat).hooks = [Hook(HOOK, heartbeat_s=900)] if is_there else []
+
+
+def own_names(stage: Stage, beat: Beat) -> None:
+    """The owner's own hosts file gives the names what picoha's assignment of the slot demands."""
+    host = stage.host(beat)
+    record = stage.world.records().get(SlotName(beat.slot))
+    if record is None or record.assignment is None:
+        raise SettingsInvalid(f"own-names at {beat.s:g} s: {beat.slot} has no assignment yet")
+    entries = hosts_entries(record.assignment, host.instance.private_ip)
+    host.text += "".join(f"{address} {name}\n" for name, address in entries.items())

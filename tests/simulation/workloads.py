@@ -1,0 +1,134 @@
+"""The workloads of the single-fault search: together they reach every action of the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from picoha.adapters.desk.scaling_group import Group
+from picoha.adapters.desk.story import Beat, Story
+from picoha.entrypoints.drill import Desk
+from simulation.faults import Plan, recording
+from simulation.runs import Outcome, in_fork, play, prepared, story_named
+from simulation.sites import Site
+
+SETTLE_S = 900.0
+LOST = Beat(s=1, do="die", slot="platform1")
+
+
+def _nothing(desk: Desk) -> None:
+    """A workload that its story tells whole."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A story, and what no beat of a story can do."""
+
+    story: Story
+    also: Callable[[Desk], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Known:
+    """A workload ready to be played, and how it ends without faults."""
+
+    desk: Desk
+    workload: Workload
+    end: dict[str, Any]
+
+    def play(self, plan: Plan) -> Outcome:
+        """Play it under a plan, in a fork."""
+        return in_fork(partial(played, self.desk, self.workload, plan))
+
+
+def played(desk: Desk, workload: Workload, plan: Plan) -> Outcome:
+    """Play a prepared workload under a plan; its desk is used up."""
+    workload.also(desk)
+    return play(desk, workload.story.at, plan, workload.story.duration_s, SETTLE_S)
+
+
+def _launch_dies(desk: Desk) -> None:
+    """The replacement dies while its launch is held: a bad one becomes the next victim."""
+    group = desk.world.autoscaling.groups["demo-platform1"]
+    first = set(group.members)
+
+    def strike() -> None:
+        held = [one.instance.id for one in group.members.values() if one.lifecycle == "Pending:Wait"]
+        if held and not first & set(held):
+            desk.world.ec2.terminate(held[0])
+        else:
+            desk.world.kernel.at(0.5, strike)
+
+    desk.world.kernel.at(5, strike)
+
+
+def _stray_launch(desk: Desk) -> None:
+    """Somebody asks for a second host: it is held, then it dies, and nobody owns its launch."""
+    world = desk.world
+    group = world.autoscaling.groups["demo-ec1"]
+    world.kernel.at(1, partial(_resize, desk, group, 2))
+    world.kernel.at(10, partial(group.suspended.add, "Launch"))
+    world.kernel.at(60, partial(_end_held, desk, group))
+    world.kernel.at(800, partial(_resize, desk, group, 1))
+    world.kernel.at(810, partial(group.suspended.discard, "Launch"))
+
+
+def _resize(desk: Desk, group: Group, desired: int) -> None:
+    group.desired = group.max_size = desired
+    desk.world.autoscaling.balance(group)
+
+
+def _end_held(desk: Desk, group: Group) -> None:
+    for one in list(group.members.values()):
+        if one.lifecycle == "Pending:Wait":
+            desk.world.ec2.terminate(one.instance.id)
+
+
+STORIES = (
+    "platform-host-lost",
+    "ec-host-lost",
+    "switchover",
+    "pico-failed-restart-in-place",
+    "first-boot",
+    "adopt-running",
+    "platform-warm-pool",
+    "address-elsewhere",
+    "hung-fence",
+    "bad-image",
+    "database-down",
+    "hook-runs-out",
+)
+
+
+def workloads() -> dict[str, Workload]:
+    """Return all workloads by name."""
+    freed = Beat(s=5, do="address", slot="platform1", to="free")
+    return {name: Workload(story_named(name)) for name in STORIES} | {
+        "launch-dies": Workload(Story(title="a held launch dies", at=(LOST,), duration_s=900), _launch_dies),
+        "stray-launch": Workload(Story(title="a stray launch", duration_s=900), _stray_launch),
+        "address-freed": Workload(Story(title="the address is freed", at=(freed,), duration_s=300)),
+    }
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> tuple[dict[str, Known], dict[Site, str]]:
+    """Play every workload once without faults; return them, and by which each site is reached first."""
+    known: dict[str, Known] = {}
+    reached: dict[Site, str] = {}
+    for name, workload in workloads().items():
+        desk = prepared(workload.story)
+        clean = in_fork(partial(_recorded, desk, workload))
+        assert clean.problems == [], (name, clean.problems)
+        known[name] = Known(desk, workload, clean.end)
+        for site in clean.sites:
+            reached.setdefault(site, name)
+    return known, reached
+
+
+def _recorded(desk: Desk, workload: Workload) -> Outcome:
+    sites: dict[Site, int] = {}
+    outcome = played(desk, workload, recording(sites))
+    outcome.sites = tuple(sites)
+    return outcome
