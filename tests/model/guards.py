@@ -153,7 +153,7 @@ GUARDS = (
     Mutant("a new host has no grace", (gate_off("first_seen"),)),
     Mutant("planned AWS events do not hold", (gate_off("planned_event"),)),
     Mutant("any shape of group is taken from", (gate_off("shape"),)),
-    Mutant("the cool-down is off", (gate_off("cool_down"),)),
+    Mutant("the cool-down is off", (gate_off("cool_down"),), story="cool-down"),
     # Bystanders.
     Mutant("every host of the slot is fenced (307)", (row(307, then=fence_everybody),), layers=BARE),
     Mutant(
@@ -181,18 +181,24 @@ GUARDS = (
     Mutant("a newer record is used (103)", (without(103),), layers=BARE),
     Mutant("an unreadable table is empty (101)", (without(101),), layers=BARE),
     Mutant("a failed read is an empty answer (111)", (without(111),), setting=PLATFORM),
-    # For those the abstraction has no eyes; a golden decision has.
-    Mutant("the epoch floor is off (107)", (without(107),)),
-    Mutant("a dead launch is never abandoned (311)", (without(311),)),
-    Mutant("a target that is gone is waited for (313)", (without(313),)),
-    Mutant("of two candidates one is taken (321)", (without(321),)),
-    Mutant("an address on a third host is asked for (337)", (without(337),)),
-    Mutant("nobody looks for the missing fact (371)", (without(371),)),
+    # For those the abstraction has no eyes; the simulator has.
+    Mutant("the epoch floor is off (107)", (without(107),), story="table-restored"),
+    Mutant("a dead launch is never abandoned (311)", (without(311),), story="replacement-lost"),
+    Mutant("a target that is gone is waited for (313)", (without(313),), story="target-lost"),
+    Mutant("of two candidates one is taken (321)", (without(321),), story="two-candidates"),
+    Mutant("an address on a third host is asked for (337)", (without(337),), story="address-elsewhere"),
+    Mutant("nobody looks for the missing fact (371)", (without(371),), story="hung-fence"),
     Mutant(
-        "confirm-fenced is believed in any case", (put(operator_rules, "_heard_lately", lambda case: ""),)
+        "confirm-fenced is believed in any case",
+        (put(operator_rules, "_heard_lately", lambda case: ""),),
+        story="confirm-refused",
     ),
-    Mutant("a changed hostname is accepted (505)", (without(505),)),
-    Mutant("held launches are not extended (611)", (launch_row(611, when=lambda launch: False),)),
+    Mutant("a changed hostname is accepted (505)", (without(505),), story="hostname-changed"),
+    Mutant(
+        "held launches are not extended (611)",
+        (launch_row(611, when=lambda launch: False),),
+        story="hook-runs-out",
+    ),
 )
 DEEP_GUARDS = (
     Mutant(

@@ -1,5 +1,4 @@
-"""Guards taken out one at a time, and who notices: the explorer, a golden decision, or nobody.
-
+"""Guards taken out one at a time, and who notices: the explorer, the simulator, or nobody.
 
 A mutant is the real code with one guard gone. It is judged alone, and again with the layers off
 that would mask it: then it must break an invariant by itself.
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +17,14 @@ import pytest
 from model.decider import Layers
 from model.explorer import Explorer, Outcome
 from model.world import Left, Setting
+from picoha.adapters.desk.story import read_story
 from picoha.domain import decide, launch_rules
 from picoha.domain.decision import Rule
+from picoha.entrypoints.drill import run
 from unit.domain.golden.cases import Golden, golden_cases
 from unit.domain.test_golden import test_golden_decision, test_golden_launches
 
+STORIES = Path(__file__).parents[2] / "stories"
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 COLD = Setting("cold", False, False, Left(), brake=1)
@@ -42,6 +45,8 @@ class Mutant:
     masks: tuple[Patch, ...] = ()
     layers: Layers | None = None
     only: str = ""
+    story: str = ""
+    """The story of stories/ that ends otherwise, for what the explorer's abstraction cannot see."""
 
 
 @dataclass
@@ -54,8 +59,13 @@ class Row:
     off: str = ""
     masked: str = ""
     seconds: float = 0.0
-    is_killed: bool = False
+    simulator: str = ""
     is_killed_by_search: bool = False
+
+    @property
+    def is_killed(self) -> bool:
+        """True when the explorer or the simulator notices; a golden decision alone does not count."""
+        return self.is_killed_by_search or bool(self.simulator)
 
 
 def without(*numbers: int) -> Patch:
@@ -134,7 +144,7 @@ def _is_as_recorded(golden: Golden) -> bool:
 
 
 def judge(mutant: Mutant) -> Row:
-    """Return who kills a mutant: the explorer alone or with the layers off, or a golden decision."""
+    """Return who kills a mutant: the explorer alone or with the layers off, or the simulator."""
     alone = explore(mutant, is_masked=False)
     row = Row(mutant.name, verdict(alone), golden_killer(mutant), seconds=alone.seconds)
     last = alone
@@ -143,8 +153,20 @@ def judge(mutant: Mutant) -> Row:
         row.off, row.masked = layers_off(mutant), verdict(last)
         row.seconds += last.seconds
     row.is_killed_by_search = bool(last.violation or last.traps)
-    row.is_killed = row.is_killed_by_search or (last is alone and bool(row.golden))
+    row.simulator = simulator_killer(mutant)
     return row
+
+
+def simulator_killer(mutant: Mutant) -> str:
+    """Return how the mutant's story ends otherwise than it says, or ""."""
+    if not mutant.story:
+        return ""
+    story = read_story(STORIES / f"{mutant.story}.toml")
+    with pytest.MonkeyPatch.context() as monkey:
+        for patch in mutant.patches:
+            patch(monkey)
+        report = run(story)
+    return f"{mutant.story} ends otherwise" if report.violations or report.problems else ""
 
 
 def verdict(outcome: Outcome) -> str:
@@ -167,10 +189,12 @@ def layers_off(mutant: Mutant) -> str:
 def table(rows: Iterable[Row]) -> str:
     """Return the kill table as markdown."""
     lines = [
-        "| guard taken out | alone, the explorer finds | a golden decision | off as well | then it finds |",
-        "|---|---|---|---|---|",
+        "| guard taken out | alone, the explorer finds | off as well | then it finds "
+        "| the simulator | a golden decision |",
+        "|---|---|---|---|---|---|",
     ]
     for one in rows:
-        cells = (one.mutant, one.alone, "differs" if one.golden else "-", one.off or "-", one.masked or "-")
-        lines.append(f"| {' | '.join(cells)} |")
+        golden = "differs" if one.golden else ""
+        cells = (one.mutant, one.alone, one.off, one.masked, one.simulator, golden)
+        lines.append(f"| {' | '.join(cell or '-' for cell in cells)} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Every guard that is taken out is missed by somebody: the explorer, or a golden decision."""
+"""Every guard that is taken out is missed: by the explorer, or by the simulator in a story."""
 
 from __future__ import annotations
 
