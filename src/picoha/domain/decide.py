@@ -104,7 +104,15 @@ def _with_outbox(decision: Decision) -> Decision:
     change = decision.change
     if change is None or change.notice is None:
         return decision
-    record = replace(change.record, outbox=(*change.record.outbox, change.notice))
+    op = change.ended or change.record.operation
+    told = replace(
+        change.notice,
+        slot=change.record.slot,
+        event=change.event,
+        operation=op.id if op else "",
+        rule=decision.rule,
+    )
+    record = replace(change.record, outbox=(*change.record.outbox, told))
     return replace(decision, change=replace(change, record=record))
 
 

@@ -123,7 +123,7 @@ def grant(case: Case) -> Decision:
         assignment=case.renewed_assignment,
     )
     sentence = f"{op.target} is in service and is granted epoch {epoch}"
-    return stepped(sentence, replace(change, record=granted, grant=op.target, proven=op.victims))
+    return stepped(case, sentence, replace(change, record=granted, grant=op.target, proven=op.victims))
 
 
 def release_is_late(case: Case) -> bool:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from picoha.domain.actions import TAKING, Action
 from picoha.domain.case import Case
 from picoha.domain.decision import SOON_S, Answer, Change, Decision, wait
+from picoha.domain.messages import NEXT, of_operation
 from picoha.domain.model import InstanceId
 from picoha.domain.record import (
     CONTROLLER,
@@ -70,7 +71,7 @@ def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | No
         pins_mode=True,
         event="admitted",
         consumes=request.id if request else None,
-        notice=notice(case, op, "info", f"{verb} admitted: {reason}"),
+        notice=notice(case, op, "info", of_operation(op, f"{verb} {op.id} is admitted", case.now)),
     )
     sentence = f"{verb} of {record.slot} is admitted: {reason}"
     return Decision(Answer.BEGIN, sentence, change=change, look_again_s=0.0)
@@ -96,7 +97,7 @@ def _counted(case: Case) -> Brake:
 
 def to_step(case: Case, step: Step, event: str, sentence: str, **fields: object) -> Decision:
     """Advance the open operation because an effect was seen; `fields` change the operation too."""
-    return stepped(sentence, moved(case, step, event, **fields))
+    return stepped(case, sentence, moved(case, step, event, **fields))
 
 
 def moved(case: Case, step: Step, event: str, **fields: object) -> Change:
@@ -107,8 +108,12 @@ def moved(case: Case, step: Step, event: str, **fields: object) -> Change:
     return Change(record=replace(case.record, operation=there), event=event)
 
 
-def stepped(sentence: str, change: Change) -> Decision:
-    """Return the decision to write such a change and look again at once."""
+def stepped(case: Case, sentence: str, change: Change) -> Decision:
+    """Return the decision to write such a change and look at once; people are told the longer steps."""
+    op = change.record.operation
+    if op is not None and op.step in NEXT:
+        told = notice(case, op, "info", of_operation(op, sentence, case.now))
+        change = replace(change, notice=told)
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
@@ -197,7 +202,7 @@ def next_victim(case: Case, instance: InstanceId, sentence: str) -> Decision:
     unfenced = record.unfenced if instance in record.unfenced else (*record.unfenced, instance)
     record = replace(record, unfenced=unfenced, phase=Phase.IN_FAILOVER)
     told = f"{sentence}; it is the next victim (attempt {op.attempt + 1})"
-    return stepped(told, replace(change, record=record))
+    return stepped(case, told, replace(change, record=record))
 
 
 def finish(case: Case, sentence: str) -> Decision:
@@ -214,7 +219,7 @@ def finish(case: Case, sentence: str) -> Decision:
         ended_zone=op.zone if is_automatic else case.record.ended_zone,
     )
     took = (case.now - op.opened_at).total_seconds()
-    told = notice(case, op, "info", f"{sentence}; it took {took:.0f} s")
+    told = notice(case, op, "info", of_operation(done, f"{sentence}; it took {took:.0f} s", case.now))
     change = Change(record=record, ended=done, event="done", notice=told)
     return Decision(Answer.FINISH, f"{sentence}; {op.verb} done in {took:.0f} s", change=change)
 

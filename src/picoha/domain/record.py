@@ -137,13 +137,17 @@ class Attention:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message waiting in the outbox until it is published at least once."""
+    """A message in the outbox until it is published at least once; its last fields are for machines."""
 
     id: str
     at: datetime
     severity: str
     subject: str
     text: str
+    slot: SlotName | None = None
+    event: str = ""
+    operation: str = ""
+    rule: int = 0
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def test_a_message_is_saved_with_its_transition_and_published_in_a_later_pass() 
     cell = fencing()
     assert cell.voice.said == []
     [waiting] = cell.record().outbox
-    assert waiting.text.startswith("ENFORCE demo/ec1: failover admitted: ")
+    assert waiting.text.startswith("ENFORCE demo/ec1: failover ec1-1-1 is admitted (")
     cell.run()
     assert cell.voice.said == []  # this pass saved something; the next one is about an older version
     cell.run()

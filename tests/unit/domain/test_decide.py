@@ -105,6 +105,9 @@ def test_a_page_says_mode_cell_slot_and_what_to_do() -> None:
         severity="page",
         subject="ENFORCE page: demo/ec1",
         text=f"ENFORCE demo/ec1: the slot's declaration is wrong: {WRONG}. Look: picoha why ec1",
+        slot=EC1,
+        event="paged",
+        rule=109,
     )
 
 

@@ -7,9 +7,6 @@ from picoha.adapters.desk.addresses import Address
 from picoha.adapters.desk.scaling_group import Hook
 from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import Beat
-from picoha.app.errors import SettingsInvalid
-from picoha.domain.hostnames import hosts_entries
-from picoha.domain.model import SlotName
 
 
 def desired(stage: Stage, beat: Beat) -> None:
@@ -56,13 +53,3 @@ def tag_host(stage: Stage, beat: Beat) -> None:
 def hook(is_there: bool, stage: Stage, beat: Beat) -> None:
     """Somebody gives the group picoha's launch hook, or takes it away."""
     stage.group(beat).hooks = [Hook(HOOK, heartbeat_s=900)] if is_there else []
-
-
-def own_names(stage: Stage, beat: Beat) -> None:
-    """The owner's own hosts file gives the names what picoha's assignment of the slot demands."""
-    host = stage.host(beat)
-    record = stage.world.records().get(SlotName(beat.slot))
-    if record is None or record.assignment is None:
-        raise SettingsInvalid(f"own-names at {beat.s:g} s: {beat.slot} has no assignment yet")
-    entries = hosts_entries(record.assignment, host.instance.private_ip)
-    host.text += "".join(f"{address} {name}\n" for name, address in entries.items())

@@ -230,7 +230,6 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "add-hook": partial(owner_beats.hook, True),
     "remove-hook": partial(owner_beats.hook, False),
     "new-address": owner_beats.new_address,
-    "own-names": owner_beats.own_names,
     "bad-starts": _bad_starts,
     "table": _table,
     "ask": ask,

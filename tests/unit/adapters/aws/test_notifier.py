@@ -15,7 +15,7 @@ from picoha.adapters.desk.hosts import DeskClock
 from picoha.adapters.desk.kernel import START
 from picoha.adapters.desk.wire import desk_session
 from picoha.app.errors import ActionFailed
-from picoha.domain.model import Sample
+from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import Notice
 from unit.adapters.aws.aws_rig import Account, denied
 
@@ -42,7 +42,24 @@ def test_a_message_carries_text_subject_severity_and_its_id() -> None:
     assert (message.subject, message.message) == ("ENFORCE page: demo/ec1", "ENFORCE demo/ec1: look – now")
     assert told.account.gate.params("Publish")[0]["TopicArn"] == told.arn
     told_by = {name: one["StringValue"] for name, one in message.attributes.items()}
-    assert told_by == {"severity": "page", "notice": "ec1-7"}
+    assert told_by == {"severity": "page", "notice": "ec1-7", "cell": "demo"}
+
+
+def test_attributes_tell_machines_which_slot_event_operation_and_rule() -> None:
+    told = Told()
+    told.notifier.publish(
+        Notice("ec1-7", START, "info", "x", "x", SlotName("ec1"), "granted", "ec1-1-2", 341)
+    )
+    told_by = told.topics.published[-1].attributes
+    assert {name: (one["DataType"], one["StringValue"]) for name, one in told_by.items()} == {
+        "severity": ("String", "info"),
+        "notice": ("String", "ec1-7"),
+        "cell": ("String", "demo"),
+        "slot": ("String", "ec1"),
+        "event": ("String", "granted"),
+        "operation": ("String", "ec1-1-2"),
+        "rule": ("Number", "341"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 from picoha.adapters.desk.hosts import DeskHost
 from picoha.adapters.desk.script import VERBS
 from picoha.adapters.desk.story import Beat, Story
-from picoha.app.errors import SettingsInvalid
 from picoha.entrypoints.drill import Desk
 
 
@@ -118,18 +117,3 @@ def test_a_launch_hook_is_taken_away_and_given_back(desk: Desk) -> None:
     assert group.hooks == []
     happen(desk, "add-hook")
     assert group.hooks == before
-
-
-def test_the_owners_own_names_are_those_of_the_assignment(desk: Desk) -> None:
-    host = desk.world.holder("ec1")
-    host.replace("127.0.0.1 localhost\n")
-    happen(desk, "own-names")
-    assert (host.resolve("mz-platform"), host.resolve("ec1host")) == ("203.0.113.10", "10.0.3.11")
-
-
-def test_a_slot_that_was_never_seen_has_no_names_to_give(desk: Desk) -> None:
-    desk.world.table.restore({})
-    host = next(one for one in desk.world.hosts.values() if one.slot == "ec1")
-    with pytest.raises(SettingsInvalid, match="own-names at 0 s: ec1 has no assignment yet"):
-        VERBS["own-names"](desk.stage, Beat(s=0, do="own-names", slot="ec1"))
-    assert host.resolve("ec1host") == "10.0.3.11"
