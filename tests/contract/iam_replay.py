@@ -140,6 +140,8 @@ def _neighbours(request: Request) -> Iterator[Request]:
         (ACCOUNT, "999999999999"),
         (REGION, "us-east-1"),
         (f"picoha-{CELL}", "picoha-another"),
+        (f"picoha-{CELL}-", f"picoha-{CELL}-another-"),
+        ("-dead-letters", "-dead-another"),
     ):
         if own in request.resource:
             yield replace(request, resource=request.resource.replace(own, other))

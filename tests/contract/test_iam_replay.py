@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contract.iam_grants import FILES, declared, grants_of, unlike
+from contract.iam_grants import declared, grants_of, unlike
 from contract.iam_recorder import Needed, played
 from contract.iam_replay import PARTITIONS, denied, overreach, unused, unwitnessed, witnesses
 from contract.policies import Request, Statement, deployed_policies
@@ -20,13 +20,6 @@ pytestmark = pytest.mark.xdist_group("stories")
 REPLAYED = {"ReconcileRole": "controller", "HostPolicy": "hosts", "OperatorRole": "operator"}
 """Whose calls the stories make, by the logical id of the deployed role or policy."""
 FUNCTION = "AWS::Serverless::Function"
-DOCTOR = {"inspection", "surroundings"}
-SEEN_OTHERWISE = {
-    "autoscaling:DescribeAutoScalingGroups",
-    "ec2:DescribeAddresses",
-    "ec2:DescribeInstances",
-}
-"""Calls of the doctor that the operator's other commands make as well."""
 NOT_REPLAYED = {
     "TickRole": "EventBridge Scheduler uses it; on the desk the world itself rings the tick",
 }
@@ -43,18 +36,22 @@ NEVER_USED = {
         "Remember dynamodb:GetItem": "when a write's answer was lost: tests/simulation/test_single_faults.py",
     },
     "OperatorRole": {
-        **LOOKING,
+        **{key: why for key, why in LOOKING.items() if "DescribeAlarms" not in key},
         "ReadGroups autoscaling:DescribeWarmPool": f"no operator's story has a warm pool: {SENSORS}",
         "ReadDependencies rds:DescribeDBInstances": f"no operator's story has a database: {SENSORS}",
         "TellFailure sns:Publish": "Lambda itself tells a failed call; the desk has no failure destination",
-        **{
-            f"{sid} {action}": "the desk plays no doctor: tests/unit/adapters/aws"
-            for sid, actions in grants_of(*(set(FILES.get("OperatorRole", ())) & DOCTOR)).items()
-            for action in actions - SEEN_OTHERWISE
-        },
+        "InspectSurroundings ec2:GetManagedPrefixListEntries": "no story's Platform admits a prefix list: "
+        "tests/unit/adapters/aws",
     },
 }
 """Grants that no story uses, each with why it is needed all the same and what does use it."""
+DOCTOR = {
+    f"{sid} {action}"
+    for sid, actions in grants_of("inspection", "surroundings").items()
+    for action in actions
+    if sid in ("InspectTable", "InspectDeadLetters", "InspectFunction", "InspectPermissions")
+}
+"""Looks of the doctor on the cell's own resources: their neighbours are asked as those of unused grants."""
 UNLIMITED: dict[str, tuple[str, ...]] = {}
 """Partitions that a caller could write to and never does: what is still to be narrowed."""
 
@@ -201,7 +198,8 @@ def written() -> list[Any]:
 def problems(role: str, policy: list[Statement], everything: Needed) -> list[str]:
     """Return what both tests say: the calls of the stories, and the grants beside the calls in the source."""
     found = everything[REPLAYED[role]]
-    unseen = witnesses(deployed_policies()[role], NEVER_USED.get(role, {}))
+    names = {*NEVER_USED.get(role, {}), *DOCTOR}
+    unseen = witnesses(deployed_policies()[role], names)
     told = denied(policy, found.values()) + unwitnessed(policy, unseen) + unused(policy, found)
     told += overreach(policy, found, keyed=role != "ReconcileRole")
     return told + unlike(declared(role), policy)

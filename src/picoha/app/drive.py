@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from picoha.app.errors import ActionFailed
 from picoha.app.ports import Ports
-from picoha.app.reconcile import Line, reconcile
+from picoha.app.reconcile import UNREADABLE, Line, reconcile
 from picoha.domain.policy import Policy
 
 LOG = logging.getLogger("picoha")
@@ -50,15 +50,17 @@ def drive(ports: Ports, policy: Policy, budget_s: float, polls: bool = True) -> 
     the alarm's and the tick's handlers are already waiting for the next effect.
     """
     end = ports.clock.monotonic() + budget_s
-    try:
-        ports.notifier.beat()
-    except ActionFailed as problem:
-        LOG.warning("publishing the tick: %s", problem)
     passes = saved = 0
     lines: tuple[Line, ...] = ()
+    has_beaten = False
     while passes < PASSES:
         lines = reconcile(ports, policy)
         passes += 1
+        # Only a pass that could read and write the table beats: without it nothing fails over, and the
+        # alarm on the missing Tick is the one that says so without the controller.
+        if not has_beaten and _has_memory(lines):
+            has_beaten = True
+            _beat(ports)
         saved += sum(line.outcome == "saved" for line in lines)
         pause_s = _pause(lines)
         is_over = pause_s is None or ports.clock.monotonic() + pause_s >= end
@@ -67,6 +69,17 @@ def drive(ports: Ports, policy: Policy, budget_s: float, polls: bool = True) -> 
         if pause_s:
             ports.clock.sleep(pause_s)
     return DriveReport(passes, lines, saved)
+
+
+def _has_memory(lines: Sequence[Line]) -> bool:
+    return not any(line.decision.rule == UNREADABLE or line.outcome == "unsure" for line in lines)
+
+
+def _beat(ports: Ports) -> None:
+    try:
+        ports.notifier.beat()
+    except ActionFailed as problem:
+        LOG.warning("publishing the tick: %s", problem)
 
 
 def _pause(lines: Sequence[Line]) -> float | None:

@@ -21,6 +21,11 @@ from picoha.domain.record import HistoryRow, Operation
 
 LOG = logging.getLogger("picoha")
 
+UNREADABLE = 101
+"""The rule that holds while the table cannot be read."""
+WHOLE_CELL = SlotName("*")
+"""Stands for all slots, as in the pauses of the mode."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -35,10 +40,7 @@ class Line:
 def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
     """Run one pass over every slot of the cell, the Platform first; return what was decided."""
     seen = observe(ports, policy.fresh_within)
-    if seen.memory is not None:
-        # Without the table no slot may be known, and then no decision would say why nothing happens.
-        LOG.warning("reading the table: %s", seen.memory.reason)
-    lines: list[Line] = []
+    lines = _of_the_cell(seen)
     for sight in _in_order(seen, policy):
         line = _enact(ports, seen, sight.name, decide_slot(seen, sight.name, policy))
         lines.append(line)
@@ -46,6 +48,14 @@ def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
             lines.extend(_launches(ports, seen, sight.name, policy))
             _flush(ports, seen, sight, lines)
     return tuple(lines)
+
+
+def _of_the_cell(seen: Observation) -> list[Line]:
+    """Say it for the cell where no slot is known: no decision of one would say why nothing happens."""
+    if seen.memory is None or seen.slots:
+        return []
+    reason = f"neither the table nor the groups could be read: {seen.memory.reason}"
+    return [_told(Line(WHOLE_CELL, Decision(Answer.HOLD, reason, rule=UNREADABLE), "hold"))]
 
 
 def _in_order(seen: Observation, policy: Policy) -> list[SlotSight]:
@@ -154,7 +164,8 @@ def _flush(ports: Ports, seen: Observation, sight: SlotSight, lines: list[Line])
             ports.notifier.publish(notice)
         ports.memory.commit(Change(record=replace(record, outbox=())), seen.mode, None)
     except (ActionFailed, LostRace, MemoryUnreadable) as problem:
-        LOG.warning("publishing the outbox of %s: %s", sight.name, problem)
+        kept = {"unpublished": len(record.outbox)}
+        LOG.warning("publishing the outbox of %s: %s", sight.name, problem, extra=kept)
         return
     told = Decision(Answer.UPKEEP, f"{len(record.outbox)} messages published")
     lines.append(Line(sight.name, told, "saved"))

@@ -208,6 +208,13 @@ class Case:
         )
 
     @property
+    def is_parked_in_operation(self) -> bool:
+        """True while an operation waits for a host that desired 0 keeps away: it blocks nobody else."""
+        op, group = self.operation, self.group
+        is_waiting = op is not None and op.step is Step.AWAITING_HOST
+        return is_waiting and group is not None and group.is_parked
+
+    @property
     def renewed_assignment(self) -> Assignment | None:
         """What to write as assignment: the tags', unless they change a granted hostname (H18)."""
         old, new = self.record.assignment, self.assignment

@@ -14,8 +14,8 @@ from picoha.domain.progress import in_step, is_late, next_victim, opened, send, 
 from picoha.domain.record import Step
 
 GIVING_STEPS = (Step.AWAITING_HOST, Step.ADDRESSING, Step.RELEASING)
-HOLDS_GIVING = 315
-"""The rule whose hold stops the clock of those steps."""
+HOLDS_GIVING = frozenset({109, 111, 315})
+"""The rules whose hold stops the clock of those steps: nothing could be given meanwhile."""
 
 
 def victim_is_proven(case: Case) -> bool:
@@ -104,7 +104,7 @@ def hold_giving(case: Case) -> Decision:
 
 def giving_is_open_again(case: Case) -> bool:
     held = case.record.attention
-    return in_step(case, *GIVING_STEPS) and held is not None and held.rule == HOLDS_GIVING
+    return in_step(case, *GIVING_STEPS) and held is not None and held.rule in HOLDS_GIVING
 
 
 def restart_step(case: Case) -> Decision:
@@ -139,7 +139,7 @@ def take_candidate(case: Case) -> Decision:
 
 
 def is_parked_meanwhile(case: Case) -> bool:
-    return in_step(case, Step.AWAITING_HOST) and case.group is not None and case.group.is_parked
+    return case.is_parked_in_operation
 
 
 def wait_while_parked(case: Case) -> Decision:
@@ -189,8 +189,8 @@ RULES: tuple[Rule, ...] = (
     Rule(307, "the victim is being fenced", is_fencing, fence),
     Rule(311, "a dead launch is still held", dead_launch_is_held, abandon_dead_launches),
     Rule(313, "the target is gone", target_is_gone, replace_target),
-    Rule(HOLDS_GIVING, "a dependency or the Platform is down", giving_is_closed, hold_giving),
-    Rule(317, "a dependency or the Platform is back", giving_is_open_again, restart_step),
+    Rule(315, "a dependency or the Platform is down", giving_is_closed, hold_giving),
+    Rule(317, "what held the step is over", giving_is_open_again, restart_step),
     Rule(321, "two hosts could take the slot", two_candidates, page_two_candidates),
     Rule(323, "a replacement is there", one_candidate, take_candidate),
     Rule(324, "the slot was parked meanwhile", is_parked_meanwhile, wait_while_parked),

@@ -188,7 +188,8 @@ def _busy(case: Case) -> list[str]:
 def _is_busy(case: Case, name: str) -> bool:
     other = Case(case.seen, next(one for one in case.seen.slots if one.name == name), case.policy)
     op = other.operation
-    return is_open(other.sight) and not other.is_platform and op is not None and _is_automatic(op)
+    is_ours = is_open(other.sight) and not other.is_platform and not other.is_parked_in_operation
+    return is_ours and op is not None and _is_automatic(op)
 
 
 def storm(case: Case) -> Gate:
@@ -242,9 +243,10 @@ def _census(case: Case) -> _Census:
     for sight in case.seen.slots:
         other = Case(case.seen, sight, case.policy)
         record = other.record
-        is_replacing = record.operation is not None and _is_automatic(record.operation)
+        op = record.operation
+        is_replacing = op is not None and _is_automatic(op) and not other.is_parked_in_operation
         is_lost = record.phase is Phase.ACTIVE and signals.judge(other).life in signals.CONFIRMED
-        victim = record.operation.victim if record.operation else record.holder
+        victim = op.victim if op else record.holder
         host = other.host(victim)
         if is_replacing or is_lost:
             census.bad.append(other)

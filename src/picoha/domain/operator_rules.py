@@ -1,6 +1,7 @@
 """Rules 2xx: an operator's request, accepted or refused by the same rules as everything else.
 
-One request at a time, the oldest first; each is consumed in the transaction that answers it.
+One request at a time, a forced failover before all others, then the oldest; each is consumed in the
+transaction that answers it.
 Force may skip detection and limits, never evidence (safety S14).
 """
 
@@ -22,7 +23,7 @@ ABORT_PAUSE = timedelta(hours=24)
 
 
 def _request(case: Case) -> Request:
-    return min(case.sight.requests, key=lambda one: (one.at, one.id))
+    return min(case.sight.requests, key=lambda one: (one.verb is not RequestVerb.FAILOVER, one.at, one.id))
 
 
 def _asks(verb: RequestVerb) -> Callable[[Case], bool]:
@@ -157,7 +158,7 @@ def switchover(case: Case) -> Decision:
     closed = gates.first_closed(case, needed)
     if not is_active(case.record):
         return _refused(case, f"the slot is {case.record.phase}, not active")
-    if verdict.life in (signals.Life.SUSPECT, signals.Life.UNSURE):
+    if verdict.life is signals.Life.SUSPECT:
         return wait(f"the switchover waits for a clear sight of its holder: {verdict.why}")
     if verdict.life is not signals.Life.WELL:
         return _refused(case, f"its holder is not well ({verdict.why}); a switchover needs a healthy one")

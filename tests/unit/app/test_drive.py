@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from picoha.app.drive import PASSES, DriveReport, drive
-from picoha.app.errors import LostRace
+from picoha.app.errors import LostRace, MemoryUnreadable
 from picoha.domain import decide
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule
@@ -35,6 +35,21 @@ def test_a_quiet_cell_takes_one_pass_and_one_beat() -> None:
     cell = settled()
     report = driven(cell)
     assert (report.passes, report.saved, cell.clock.slept) == (1, 0, [])
+    assert cell.voice.beats == 1
+
+
+@pytest.mark.parametrize("broken", ["before_load", "before_commit"])
+def test_a_table_of_no_use_stops_the_tick_on_which_the_dead_man_alarm_waits(broken: str) -> None:
+    def refused() -> None:
+        raise MemoryUnreadable("denied")
+
+    cell = settled()
+    cell.silence_ec1()
+    setattr(cell.memory, broken, refused)
+    driven(cell, budget_s=0)
+    assert cell.voice.beats == 0
+    setattr(cell.memory, broken, lambda: None)
+    driven(cell)
     assert cell.voice.beats == 1
 
 

@@ -156,10 +156,16 @@ def test_it_holds_neither_the_fence_nor_the_verification(step: Step) -> None:
 
 @pytest.mark.parametrize(("held_for", "left"), [(100, 500), (700, 0), (None, 600)])
 def test_only_the_outage_is_taken_off_the_steps_time(held_for: float | None, left: float) -> None:
-    held = Attention(rules.HOLDS_GIVING, ago(held_for)) if held_for else None
+    held = Attention(315, ago(held_for)) if held_for else None
     record = replace(in_failover(EC1, Step.RELEASING, step_at=ago(600)), attention=held)
     op = written(rules.restart_step(a_case(a_replaced_sight(EC1, record))))[1]
     assert op.step_at == ago(left)
+
+
+@pytest.mark.parametrize(("rule", "is_outage"), [(109, True), (111, True), (315, True), (337, False)])
+def test_what_was_held_last_decides_whether_time_stood_still(rule: int, is_outage: bool) -> None:
+    record = replace(in_failover(EC1, Step.RELEASING), attention=Attention(rule, ago(60)))
+    assert rules.giving_is_open_again(a_case(a_replaced_sight(EC1, record))) is is_outage
 
 
 @pytest.mark.parametrize(("seconds", "step_at"), [(449, 449), (450, 0)])

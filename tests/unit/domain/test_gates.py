@@ -203,6 +203,15 @@ def test_one_execution_failover_at_a_time_and_the_platform_in_its_own_lane() -> 
     assert gates.in_flight(a_case(a_sight(EC1), a_sight(PLATFORM, record=in_failover(PLATFORM)))).is_open
 
 
+def test_a_failover_that_a_parked_group_keeps_waiting_blocks_nobody_and_is_no_storm() -> None:
+    waiting = a_sight(EC2, record=in_failover(EC2, Step.AWAITING_HOST))
+    parked = replace(waiting, group=a_group(EC2, desired=0))
+    for sight, is_counted in ((waiting, True), (parked, False)):
+        case = a_case(a_sight(EC1), sight)
+        assert gates.in_flight(case).is_open is not is_counted
+        assert gates.storm_count(case)[0] == int(is_counted)
+
+
 def test_a_slot_that_waits_for_a_human_or_gets_its_first_grant_is_not_in_flight() -> None:
     stuck = a_sight(EC2, record=in_failover(EC2, Step.NEEDS_OPERATOR, stuck_in=Step.FENCING))
     first = a_sight(EC2, record=in_failover(EC2, Step.AWAITING_HOST, verb=Verb.FIRST_GRANT))

@@ -34,7 +34,7 @@ from builders import (
 from picoha.domain.case import SlotSight
 from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState
+from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, OrderVerb, Pause, Phase, RequestVerb, Step, Verb
 
@@ -67,6 +67,13 @@ def test_a_request_waits_at_most_10_min(age: float, rule: int) -> None:
 def test_the_oldest_request_comes_first() -> None:
     late, early = a_request(SWITCH, EC1, id="r2", at=ago(1)), a_request(RETRY, EC1, id="r9", at=ago(2))
     assert decided(a_sight(EC1, requests=(late, early))).rule == 213
+
+
+def test_a_forced_failover_waits_behind_no_other_request() -> None:
+    sight = asked(a_sight(EC1), SWITCH, age=60)
+    forced = replace(asked(sight, RequestVerb.FAILOVER).requests[-1], id="r2", at=ago(1))
+    both = replace(sight, requests=(*sight.requests, forced))
+    assert change_of(decided(both)).consumes == "r2"
 
 
 def test_a_request_for_a_slot_without_a_record_is_refused() -> None:
@@ -194,6 +201,7 @@ def test_a_switchover_drains_first_and_counts_for_no_limit() -> None:
     [
         ({"record": in_failover(EC1)}, "in-failover, not active"),
         ({"reports": {HOLDER: a_sick_report(EC1)}}, "its holder is not well"),
+        ({"metric": Unknown("throttled")}, "its holder is not well (the metric could not be read"),
         ({"group": a_group(EC1, max_size=2)}, "not 1/1/1"),
         ({"dependencies": {"rds:mz-db": False}}, "rds:mz-db is down"),
     ],

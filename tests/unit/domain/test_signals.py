@@ -262,8 +262,10 @@ def test_a_sign_from_the_future_is_a_wrong_clock_and_no_sign(ahead: float, life:
 
 
 def test_a_witness_or_a_canary_from_the_future_is_none() -> None:
-    ahead = witness(EC1, True, age=-31), witness(EC2, False)
-    assert silent_platform(50, *ahead) is Life.LOST
+    ahead = witness(EC1, False, age=-31), witness(EC2, None)
+    assert silent_platform(50, *ahead) is Life.SUSPECT
+    keeping = witness(EC1, True, age=-31), witness(EC2, False)
+    assert silent_platform(600, *keeping) is Life.REACHED, "a fast clock never costs a Platform"
     late = (a_sight(PLATFORM, metric=Sample(ago(-31), 1.0)), a_sight(EC2, metric=Sample(ago(-31), 1.0)))
     assert canary_problem(a_case(a_sight(EC1), *late))
     near = a_sight(PLATFORM, metric=Sample(ago(-30), 1.0))

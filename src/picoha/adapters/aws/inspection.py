@@ -27,11 +27,19 @@ from picoha.domain.model import InstanceId, SlotName
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
-    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricAlarmTypeDef
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
     from mypy_boto3_iam.type_defs import ContextEntryTypeDef
 
 LIVING = ["pending", "running", "stopping", "stopped", "shutting-down"]
+OWN_ALARMS = (
+    "controller-silent",
+    "controller-errors",
+    "controller-throttled",
+    "operation-stuck",
+    "dead-letters",
+)
+"""The alarms on picoha itself (template.yaml), named picoha-<cell>-..."""
 
 GRANTS: dict[str, frozenset[str]] = {
     "InspectGroups": frozenset(
@@ -111,12 +119,18 @@ class AwsInspection:
         return found
 
     def alarms(self) -> Sequence[AlarmFacts]:
-        """Return the metric alarms whose names begin with the cell's; picoha's own have no slot."""
+        """Return the metric alarms of the cell, by their metric or by name; picoha's own have no slot.
+
+        The names of cell `a` begin like those of cell `a-b`, so a prefix alone does not tell them apart.
+        """
         with reading("describing the cell's alarms"):
             pages = self._clients.cloudwatch.get_paginator("describe_alarms").paginate(
                 AlarmNamePrefix=f"picoha-{self._cell}-", AlarmTypes=["MetricAlarm"]
             )
-            return [_alarm(one) for page in pages for one in page["MetricAlarms"]]
+            found = [one for page in pages for one in page["MetricAlarms"]]
+        own = {f"picoha-{self._cell}-{name}" for name in OWN_ALARMS}
+        ours = {"Name": "Cell", "Value": self._cell}
+        return [_alarm(one) for one in found if one["AlarmName"] in own or ours in _dimensions(one)]
 
     def table(self) -> TableFacts:
         """Return the settings of the cell's table."""
@@ -254,14 +268,16 @@ def _machine(one: InstanceTypeDef) -> Machine:
     )
 
 
-def _alarm(one: MetricAlarmTypeDef) -> AlarmFacts:
+def _dimensions(one: MetricAlarmTypeDef) -> list[DimensionTypeDef]:
     metrics = [query.get("MetricStat", {}).get("Metric", {}) for query in one.get("Metrics", [])]
-    dimensions = [part for metric in metrics for part in metric.get("Dimensions", [])]
-    dimensions += one.get("Dimensions", [])
+    return [part for metric in metrics for part in metric.get("Dimensions", [])] + one.get("Dimensions", [])
+
+
+def _alarm(one: MetricAlarmTypeDef) -> AlarmFacts:
     return AlarmFacts(
         name=one["AlarmName"],
         is_enabled=one["ActionsEnabled"],
         actions=tuple(one.get("AlarmActions", [])),
         missing_as=one.get("TreatMissingData", "missing"),
-        slot=next((part["Value"] for part in dimensions if part["Name"] == "Slot"), ""),
+        slot=next((part["Value"] for part in _dimensions(one) if part["Name"] == "Slot"), ""),
     )

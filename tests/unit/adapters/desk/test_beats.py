@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -80,10 +81,16 @@ def test_a_host_that_is_cut_off_from_aws_runs_on_unheard_until_it_is_joined(desk
     assert again is not None and again.at > told.at
 
 
-def test_a_host_that_is_cut_off_from_aws_publishes_nothing_and_reads_no_record(desk: Desk) -> None:
+def test_a_host_that_is_cut_off_from_aws_publishes_nothing_and_reads_no_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host = happen(desk, "cut", to="aws")
     heard = Counter[str]()
-    desk.world.agents_gate.before = lambda _service, operation, _params: heard.update([operation])  # type: ignore[method-assign]  # to listen
+
+    def listen(service: str, operation: str, params: dict[str, Any]) -> None:
+        heard.update([operation])
+
+    monkeypatch.setattr(desk.world.agents_gate, "before", listen)
     others = [one for one in desk.world.hosts.values() if one is not host]
     for one in others:
         one.is_agent_up = False
