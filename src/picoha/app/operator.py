@@ -147,7 +147,8 @@ def order(verb: RequestVerb, find: Callable[[Asked], SlotName]) -> Answerer:
 
     def run(asked: Asked) -> Reply:
         command, slot = asked.command, find(asked)
-        waiting = [one for one in asked.seen.slot(slot).requests if one.id != command.id]
+        requests = asked.seen.slot(slot).requests
+        waiting = [one for one in requests if one.id != command.id and not _yields(one.verb, verb)]
         if waiting:
             first = waiting[0]
             raise Refusal(f"{first.verb} by {first.by} of {first.at:%H:%M:%S} UTC still waits for the loop")
@@ -165,6 +166,11 @@ def order(verb: RequestVerb, find: Callable[[Asked], SlotName]) -> Answerer:
         )
 
     return run
+
+
+def _yields(waits: RequestVerb, verb: RequestVerb) -> bool:
+    """Return whether a waiting order holds no new one back: a forced failover is served before it."""
+    return verb is RequestVerb.FAILOVER and waits is RequestVerb.SWITCHOVER
 
 
 def requested(asked: Asked, verb: RequestVerb, slot: SlotName) -> Request:

@@ -25,7 +25,7 @@ REPORT_SPAN = timedelta(days=14)
 
 
 def mode(asked: Asked) -> Reply:
-    """Change the mode; `enforce` shows the report and refuses while `doctor` has errors."""
+    """Change the mode; `enforce` shows the report and refuses while `doctor` has errors or cannot look."""
     command, old = asked.command, asked.seen.mode
     to = Mode(command.to)
     if to is old.mode and old.ver:
@@ -54,15 +54,25 @@ def _before_enforce(asked: Asked) -> Mapping[str, Any]:
             f"{first.sentence}{more}{mend}",
             data,
         )
+    if blind := [one for one in found if one.is_unseen]:
+        names = ", ".join(one.id for one in blind)
+        told = f"{len(blind)} checks could not look: {names} ({blind[0].sentence})"
+        raise Refusal(f"enforce is refused: {told}; unknown never admits", data)
     return data
 
 
 def pause(asked: Asked) -> Reply:
-    """Stop everything new in a slot or the cell; what is under way runs on to its end."""
+    """Stop everything new in a slot or the cell; what is under way runs on. Never shortens a pause."""
     command, old = asked.command, asked.seen.mode
     key = _key(asked)
     now = asked.ports.clock.now()
     paused = Pause(command.reason, command.by, now, now + (command.span or PAUSE_FOR))
+    if (earlier := old.pauses.get(key)) and paused.until < earlier.until:
+        first = "picoha resume" if key == CELL_KEY else f"picoha resume {key}"
+        raise Refusal(
+            f"{_named(key)} is already paused until {earlier.until:%Y-%m-%d %H:%M:%S} UTC by {earlier.by}: "
+            f"{earlier.reason}; to end it sooner, `{first}` first"
+        )
     pauses = {**_kept(asked, old), key: paused}
     what = f"{_named(key)} is paused until {paused.until:%Y-%m-%d %H:%M:%S} UTC"
     sentence = f"{what} by {command.by}: {command.reason}"

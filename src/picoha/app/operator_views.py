@@ -79,7 +79,19 @@ def _slot_line(case: Case) -> dict[str, Any]:
         "missing": explain.missing(case),
         "requests": [f"{one.verb} by {one.by}" for one in case.sight.requests],
         "is_well": decision.rule in LEFT_ALONE or (is_alive and not is_asking),
+        "not_rolled": _not_rolled(case),
     }
+
+
+def _not_rolled(case: Case) -> str:
+    """Return why a roll leaves the slot out, or ""; a group that could not be read stops a roll instead."""
+    if case.sight.group is None:
+        return "retired"
+    if case.group is not None and case.group.is_parked:
+        return "parked"
+    if case.sight.spec is not None and not case.sight.spec.fenceable:
+        return "not fenceable: its group has no tag picoha:fenceable=true"
+    return ""
 
 
 def why(asked: Asked) -> Reply:
@@ -121,8 +133,10 @@ def _words(span: timedelta) -> str:
 def show(asked: Asked) -> Reply:
     """One operation with its trail, its calls and its history rows."""
     name = asked.command.operation
+    # The open one first: an operation that ends between the two reads is then found ended.
+    still_open = _open(asked).get(name)
     ended, journal = asked.ports.requests.operation(name)
-    op = ended or _open(asked).get(name)
+    op = ended or still_open
     if op is None:
         raise Refusal(f"there is no operation {name}; open: {', '.join(_open(asked)) or 'none'}")
     now = asked.ports.clock.now()

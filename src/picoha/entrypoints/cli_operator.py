@@ -115,13 +115,14 @@ def leave(aim: Aim) -> None:
 @YES
 @aimed
 def mode(aim: Aim, to: str, reason: str, yes: bool) -> None:
-    """Let picoha only observe, or enforce. Enforce is refused while doctor has errors.
+    """Let picoha only observe, or enforce. Enforce is refused while doctor has errors or cannot look.
 
     A slot is enforced only where its group has the tag picoha:fenceable=true.
     """
     client = aim.connect()
     report = client.ask("report") if to == "enforce" and not yes else None
-    if report and not any(one["level"] == "error" for one in report["data"].get("findings", [])):
+    found = report["data"].get("findings", []) if report else []
+    if report and not any(one["level"] == "error" or one["is_unseen"] for one in found):
         aim.show("report", report)
         sure("From now on picoha may terminate lost hosts of fenceable slots. Enforce?", yes)
     aim.end("mode", client.ask("mode", reason, mode=to))

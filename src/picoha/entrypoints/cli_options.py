@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from picoha.app.errors import OperatorUnreachable, SettingsInvalid
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+STACK = re.compile(r"picoha-([a-z][a-z0-9-]{0,23})")
+"""What `make deploy` calls a cell's stack; the functions are named after the cell."""
 COLOURS = {0: "green", 1: "yellow"}
 
 
@@ -55,8 +58,25 @@ class Aim:
         """Return the client; raises SettingsInvalid, OperatorUnreachable."""
         from picoha.entrypoints.client import Client, caller, channel
 
-        way = self._desk() if self.against == "desk" else channel(self.cell, self.stack, self.region)
+        way = self._desk() if self.against == "desk" else channel(self._named(), self.region)
         return Client(way, self.by or caller(), self.tell)
+
+    def _named(self) -> str | None:
+        """Return the cell; what is typed beats a variable of the other kind; raises SettingsInvalid."""
+        source = click.get_current_context().get_parameter_source
+        typed = [one for one in ("cell", "stack") if source(one) is ParameterSource.COMMANDLINE]
+        if self.stack is None or typed == ["cell"]:
+            return self.cell
+        found = STACK.fullmatch(self.stack)
+        if found is None:
+            raise SettingsInvalid(
+                f"stack {self.stack!r} names no cell: the stack of cell X is picoha-X; give --cell"
+            )
+        if self.cell not in (None, found[1]) and typed != ["stack"]:
+            raise SettingsInvalid(
+                f"cell {self.cell!r} is not the cell of stack {self.stack!r}; give one, --cell or --stack"
+            )
+        return found[1]
 
     def _desk(self) -> Any:
         from picoha.adapters.desk.story import Story, read_story
@@ -116,7 +136,7 @@ def folded(text: str, indent: int) -> str:
 
 OPTIONS = (
     click.option("--cell", envvar="PICOHA_CELL", help="The cell; its stack is picoha-CELL."),
-    click.option("--stack", envvar="PICOHA_STACK", help="The stack, where its name is another."),
+    click.option("--stack", envvar="PICOHA_STACK", help="The cell by its stack, picoha-CELL."),
     click.option("--region", envvar="AWS_REGION", help="The AWS region."),
     click.option(
         "--against",

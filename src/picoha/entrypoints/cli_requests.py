@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from picoha.entrypoints.cli_options import REASON, YES, Aim, aimed, sure, typed
-from picoha.entrypoints.client import rolled
+from picoha.entrypoints.client import NOTHING, ending, rolled
 
 WAIT = click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Stay until the operation ended."
@@ -45,9 +45,18 @@ def switchover(aim: Aim, slot: str, reason: str, wait: bool, yes: bool) -> None:
 @YES
 @aimed
 def roll(aim: Aim, reason: str, yes: bool) -> None:
-    """Switch over slot by slot, the Platform last; stop at the first slot that is not well."""
+    """Switch over slot by slot, the Platform last; stop at the first slot that is not well.
+
+    Slots that are retired, parked or not fenceable are left out, and named.
+    """
     client = aim.connect()
-    slots = rolled(client.ask("status"))
+    status = client.ask("status")
+    slots, left_out = rolled(status)
+    for slot, why in left_out.items():
+        aim.tell(f"{slot} is left out: {why}")
+    if not slots:
+        none = ending(status, f"no slot to roll; {NOTHING}")
+        aim.end("roll", {**none, "code": status["code"] or 1})
     sure(f"{', '.join(slots)} are replaced one after the other. Roll?", yes)
     reply = client.roll(slots, reason)
     aim.end("status" if "slots" in reply["data"] else "roll", reply)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Reply = dict[str, Any]
 POLL_S = 3.0
 NOTHING = "nothing was changed"
+UNKNOWN = 3
+"""The code of a reply that could not find out."""
 LEAD_ON = {"admitted": 0, "retried": 0, "confirmed-fenced": 40}
 """Answers of the loop after which an operation goes on: looks until it no longer waits for a human."""
 SETTLES = 40
@@ -84,11 +86,11 @@ class OnDesk:
         self.desk.world.kernel.close()
 
 
-def channel(cell: str | None, stack: str | None, region: str | None) -> Channel:
+def channel(cell: str | None, region: str | None) -> Channel:
     """Return the way to a deployed cell; raises SettingsInvalid when none is named."""
-    if not (cell or stack):
+    if not cell:
         raise SettingsInvalid("which cell? give --cell or --stack (PICOHA_CELL, PICOHA_STACK)")
-    return Deployed(stack or f"picoha-{cell}", region)
+    return Deployed(f"picoha-{cell}", region)
 
 
 def caller() -> str:
@@ -117,18 +119,32 @@ class Client:
     def finish(self, request: str, slot: str) -> Reply:
         """Wait until the loop answered a request and its operation ended; return the last reply.
 
-        The reply's code is 0 for done, 1 for refused, aborted or stuck; raises OperatorUnreachable
-        when nobody answers any more.
+        The reply's code is 0 for done, 1 for refused, aborted or stuck, 3 where the loop's answer is not
+        found; raises OperatorUnreachable, outcome not known, when nobody answers any more.
         """
-        reply = self._until(lambda: self.ask("follow", request=request, slot=slot), _is_answered)
-        operation, event = reply["data"].get("operation"), reply["data"].get("event")
-        if reply["code"] or not operation or event not in LEAD_ON:
-            return reply
-        self._tell(reply["message"])
-        return self._ended(operation, LEAD_ON[event])
+        unsure = f"request {request} is written and its outcome is not known"
+        try:
+            reply = self._until(lambda: self._look("follow", request=request, slot=slot), _is_answered)
+            operation, event = reply["data"].get("operation"), reply["data"].get("event")
+            if not reply["code"] and operation and event in LEAD_ON:
+                self._tell(reply["message"])
+                return self._ended(operation, LEAD_ON[event], unsure)
+        except OperatorUnreachable as problem:
+            raise OperatorUnreachable(f"{problem}; {unsure}", outcome_known=False) from problem
+        return reply if reply["code"] != UNKNOWN else ending(reply, unsure)
 
-    def _ended(self, operation: str, patience: int) -> Reply:
-        """Follow an operation; one that waits for a human may do so for `patience` more looks."""
+    def _look(self, verb: str, **args: str) -> Reply:
+        """Ask how far it is; an answer that could not find out is none: raises OperatorUnreachable."""
+        reply = self.ask(verb, **args)
+        if reply["code"] == UNKNOWN and not reply["data"].keys() & {"state", "operation"}:
+            raise OperatorUnreachable(str(reply["message"]).removesuffix(f"; {NOTHING}"))
+        return reply
+
+    def _ended(self, operation: str, patience: int, unsure: str) -> Reply:
+        """Follow an operation; one that waits for a human may do so for `patience` more looks.
+
+        `unsure` is told where the reply has no operation.
+        """
         told: set[str] = set()
         left = iter(range(patience))
 
@@ -140,15 +156,26 @@ class Client:
             is_ended = found.get("step") in ("done", "aborted")
             return bool(reply["code"] or is_ended or is_stuck)
 
-        reply = self._until(lambda: self.ask("show", operation=operation), ends)
+        reply = self._until(lambda: self._look("show", operation=operation), ends)
         step = reply["data"].get("operation", {}).get("step")
         code = reply["code"] if step == "done" else reply["code"] or 1
-        changed = reply["message"].replace(NOTHING, f"changed: {operation} is {step}")
-        return {**reply, "code": code, "message": changed}
+        return {**ending(reply, f"changed: {operation} is {step}" if step else unsure), "code": code}
 
     def roll(self, slots: Sequence[str], reason: str) -> Reply:
-        """Switch over these slots in order; return the reply that stopped it, or the last status."""
+        """Switch over these slots in order; return the reply that stopped it, or the last status.
+
+        Raises OperatorUnreachable, which names what was switched over before.
+        """
         done: list[str] = []
+        try:
+            return self._roll(slots, reason, done)
+        except OperatorUnreachable as problem:
+            if not done:
+                raise
+            told = f"{problem}; switched over before that: {', '.join(done)}"
+            raise OperatorUnreachable(told, outcome_known=False) from problem
+
+    def _roll(self, slots: Sequence[str], reason: str, done: list[str]) -> Reply:
         for slot in slots:
             reply = self.ask("status")
             if reply["code"] == 0:
@@ -178,16 +205,28 @@ class Client:
             self.wait(POLL_S)
 
 
-def rolled(status: Reply) -> list[str]:
-    """Return the slots of a status in the order of a roll: the Platform last."""
+def rolled(status: Reply) -> tuple[list[str], dict[str, str]]:
+    """Return the slots of a status in the order of a roll, the Platform last, and why each other is not."""
     slots = status["data"].get("slots", [])
-    return [str(one["slot"]) for one in sorted(slots, key=lambda one: one["kind"] == "platform")]
+    left_out = {str(one["slot"]): str(one["not_rolled"]) for one in slots if one.get("not_rolled")}
+    in_order = sorted(slots, key=lambda one: one["kind"] == "platform")
+    return [str(one["slot"]) for one in in_order if one["slot"] not in left_out], left_out
 
 
 def _rolled(reply: Reply, done: Sequence[str], stopped: str) -> Reply:
-    told = str(reply["message"]).partition("; changed: ")[0].removesuffix(f"; {NOTHING}")
-    changed = f"changed: {', '.join(done)} switched over" if done else NOTHING
-    return {**reply, "message": f"{told}{'; ' if stopped else ''}{stopped}; {changed}"}
+    """Return a reply that ends with all that a roll changed, its last order included."""
+    told, _, last = str(reply["message"]).partition("; changed: ")
+    changes = ([f"{', '.join(done)} switched over"] if done else []) + ([last] if last else [])
+    # An order whose outcome is not known ends otherwise, and stays as it is.
+    nothing = NOTHING if told.endswith(NOTHING) else ""
+    ending = f"changed: {', '.join(changes)}" if changes else nothing
+    parts = (told.removesuffix(f"; {NOTHING}"), stopped, ending)
+    return {**reply, "message": "; ".join(part for part in parts if part)}
+
+
+def ending(reply: Reply, what: str) -> Reply:
+    """Return the reply to a look, told as the end of a change."""
+    return {**reply, "message": str(reply["message"]).replace(NOTHING, what)}
 
 
 def _is_well(looks: int) -> Callable[[Reply], bool]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from picoha.adapters.aws import actuators
+from picoha.adapters.aws import actuators, inspection
 from picoha.adapters.aws.items import slot_item
 from picoha.adapters.desk.scaling_group import Hook, WarmPool
 from picoha.adapters.desk.wire import ACCOUNT, REGION
@@ -339,6 +342,38 @@ def test_an_examination_only_looks(cell: Clinic) -> None:
     looking = ("Describe", "Get", "Query", "Simulate")
     assert [one for one in cell.gate.called if not one.startswith(looking)] == []
     assert len(cell.gate.called) <= 45
+
+
+def test_the_alarms_of_a_cell_whose_name_begins_like_ours_are_not_looked_at(
+    cell: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = cell.world.alarms._alarms
+    monkeypatch.setattr(cell.world.alarms, "_alarms", dict(known))
+    watched = known["picoha-demo-ec1"].spec
+    theirs = json.loads(json.dumps(watched).replace('"Value": "demo"', '"Value": "demo-east"'))
+    nobodys = {key: one for key, one in watched.items() if key != "Metrics"}
+    nobodys |= {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Period": 60, "Statistic": "Sum"}
+    added = {
+        "picoha-demo-east-ec1": theirs,
+        "picoha-demo-east-controller-silent": theirs,
+        "picoha-demo-east-controller-errors": nobodys,
+        "picoha-demo-controller-errors": nobodys,
+    }
+    assert theirs != watched
+    for name, spec in added.items():
+        cell.world.admin.cloudwatch.put_metric_alarm(**{**spec, "AlarmName": name})
+    found = {one.name: one.slot for one in cell.ports.look.alarms()}
+    assert found == {
+        **{f"picoha-demo-{one}": one for one in ("ec1", "ec2", "platform1")},
+        "picoha-demo-controller-errors": "",
+    }
+    assert [one.level for one in cell.found("alarms")] == [Level.OK]
+
+
+def test_the_alarms_on_picoha_itself_are_those_of_the_template() -> None:
+    template = (Path(__file__).parents[3] / "template.yaml").read_text()
+    named = re.findall(r"AlarmName: !Sub picoha-\$\{CellName\}-([a-z-]+)$", template, re.MULTILINE)
+    assert sorted(named) == sorted(inspection.OWN_ALARMS)
 
 
 def test_the_hook_is_the_one_that_the_controller_completes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from picoha.adapters.aws.items import CELL, item
 from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable
 from picoha.domain.codec import encode
 from picoha.domain.findings import Finding, Level
+from picoha.domain.model import Kind, ScalingGroup
 from picoha.domain.record import Mode, ModeRecord, Step
-from unit.app.loop_ports import EC1, EC1_HOST
+from unit.app.loop_ports import EC1, EC1_HOST, declared
 from unit.app.loop_rig import Cell, fencing, settled
 from unit.app.operator_rig import Operator
 
@@ -149,9 +151,20 @@ def test_an_unknown_request_is_not_called_done() -> None:
 def test_a_second_request_for_a_slot_waits_its_turn_outside() -> None:
     operator = Operator()
     operator.ask("switchover", slot="ec1")
-    reply = operator.ask("failover", slot="ec1")
+    reply = operator.ask("switchover", slot="ec1")
     is_told(reply, 1, "ENFORCE", "still waits for the loop; nothing was changed")
     assert len(operator.cell.memory.load().requests) == 1
+
+
+def test_a_forced_failover_does_not_wait_behind_a_switchover_of_its_slot() -> None:
+    operator = Operator()
+    operator.ask("switchover", slot="ec1")
+    is_told(operator.ask("failover", slot="ec1"), 0, "ENFORCE", "which looks within a minute")
+    assert {one.verb for one in operator.cell.memory.load().requests} == {"switchover", "failover"}
+    for verb in ("failover", "switchover"):
+        reply = operator.ask(verb, slot="ec1")
+        is_told(reply, 1, "ENFORCE", "still waits for the loop; nothing was changed")
+    assert len(operator.cell.memory.load().requests) == 2
 
 
 def test_a_guard_that_holds_refuses_what_the_loop_would_not_come_to() -> None:
@@ -208,6 +221,31 @@ def test_retry_and_abort_find_the_slot_by_the_operations_id() -> None:
     assert "snapshot" not in shown["data"]["rows"][0]
 
 
+@pytest.mark.parametrize("ends_before", ["load", "operation"])
+def test_an_operation_that_ends_while_it_is_shown_is_found(
+    ends_before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = Operator(fencing())
+    operator.ask("abort", operation="ec1-1-1")
+    read = operator.requests.operation
+
+    def end() -> None:
+        operator.cell.memory.before_load = lambda: None
+        for _ in range(4):
+            operator.cell.run()
+
+    def end_and_read(name: str) -> Any:
+        end()
+        return read(name)
+
+    if ends_before == "load":
+        operator.cell.memory.before_load = end
+    else:
+        monkeypatch.setattr(operator.requests, "operation", end_and_read)
+    shown = operator.ask("show", operation="ec1-1-1")
+    assert (shown["code"], shown["data"]["operation"]["step"]) == (0, "aborted")
+
+
 # Somebody else, and answers that stay out.
 
 
@@ -262,6 +300,33 @@ def test_enforce_is_refused_while_doctor_has_errors_and_shows_the_report() -> No
     assert operator.cell.memory.load().mode.mode is Mode.ENFORCE
 
 
+def test_enforce_is_refused_while_doctor_cannot_look() -> None:
+    operator = Operator(observing())
+    why = "could not look: AccessDenied"
+    blind = [Finding(one, Level.WARN, "", why, is_unseen=True) for one in ("launch-hook", "disks")]
+    operator.findings = (Finding("tags", Level.OK, "ec1", "fine"), *blind)
+    reply = operator.ask("mode", mode="enforce")
+    told = f"enforce is refused: 2 checks could not look: launch-hook, disks ({why}); unknown never admits"
+    assert (reply["code"], reply["message"]) == (1, f"OBSERVE demo: {told}; nothing was changed")
+    assert operator.cell.memory.load().mode.mode is Mode.OBSERVE
+
+
+@pytest.mark.parametrize("where", [{}, {"slot": "ec1"}], ids=["cell", "slot"])
+def test_a_pause_is_made_longer_but_never_shorter(where: dict[str, str]) -> None:
+    operator = Operator()
+    key, end = (where["slot"], "picoha resume ec1") if where else ("*", "picoha resume")
+    operator.ask("pause", **where, for_s=7200)
+    first = operator.cell.memory.load().mode
+    before = operator.cell.table.snapshot()
+    reply = operator.ask("pause", **where, for_s=7199)
+    is_told(reply, 1, "ENFORCE", f"by ops: a test; to end it sooner, `{end}` first; nothing was changed")
+    assert f"is already paused until {first.pauses[key].until:%Y-%m-%d %H:%M:%S} UTC" in reply["message"]
+    assert operator.cell.table.snapshot() == before
+    assert operator.ask("pause", **where, for_s=7201)["code"] == 0
+    operator.ask("resume", **where)
+    assert operator.ask("pause", **where, for_s=60)["code"] == 0
+
+
 def test_a_pause_of_a_slot_and_of_the_cell_are_two_and_each_is_ended_by_its_name() -> None:
     operator = Operator()
     operator.ask("pause", slot="ec1", for_s=3600)
@@ -295,8 +360,6 @@ def test_resume_also_ends_the_soft_end_of_a_pause_that_ran_out() -> None:
 
 
 def test_close_breaker_begins_its_counts_anew() -> None:
-    from dataclasses import replace
-
     operator = Operator()
     brake = operator.cell.memory.load().brake
     times = (operator.cell.clock.now(),) * 3
@@ -318,6 +381,29 @@ def test_status_is_1_while_a_slot_is_not_well_and_says_why() -> None:
     line = next(one for one in reply["data"]["slots"] if one["slot"] == "ec1")
     assert (line["operation"], line["step"], line["is_well"]) == ("ec1-1-1", "fencing", False)
     assert line["holder"] == EC1_HOST
+
+
+def test_status_says_which_slots_a_roll_leaves_out() -> None:
+    operator = Operator()
+    eyes = operator.cell.eyes
+
+    def left_out() -> dict[str, str]:
+        return {one["slot"]: one["not_rolled"] for one in operator.ask("status")["data"]["slots"]}
+
+    assert left_out() == {"ec1": "", "platform1": ""}
+    ec1, platform = eyes.slots
+    eyes.slots = [declared(EC1, Kind.EXECUTION, EC1_HOST, fenceable=False), platform]
+    assert left_out() == {
+        "ec1": "not fenceable: its group has no tag picoha:fenceable=true",
+        "platform1": "",
+    }
+    assert isinstance(ec1.group, ScalingGroup)
+    eyes.slots = [replace(ec1, group=replace(ec1.group, desired=0, members=())), platform]
+    assert left_out() == {"ec1": "parked", "platform1": ""}
+    eyes.slots = [platform]
+    assert left_out() == {"ec1": "retired", "platform1": ""}
+    eyes.failing.add("groups")
+    assert left_out() == {"ec1": "", "platform1": ""}
 
 
 def test_history_of_a_slot_has_the_cells_rows_and_no_other_slots() -> None:
