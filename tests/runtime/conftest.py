@@ -22,13 +22,6 @@ from runtime.rie import MACHINE, PYTHON, Environment
 Start = Callable[..., AbstractContextManager[Environment]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker: they share a build and its lock."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("runtime"))
-
-
 def build(architecture: str) -> Path:
     """Build the functions as `make build` does and return the folder."""
     folder = ROOT / "build" / "runtime" / architecture

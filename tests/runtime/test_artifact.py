@@ -14,6 +14,9 @@ import pytest
 
 from runtime.rie import MACHINE, PYTHON
 
+# One worker: these tests share a build and its venv, which are made once.
+pytestmark = pytest.mark.xdist_group("runtime")
+
 FUNCTIONS = ("Reconcile", "Operator")
 MOST_UNZIPPED, MOST_ZIPPED = 30_000_000, 10_000_000
 """Lambda takes 250 MB unzipped and 50 MB zipped (AWS Lambda quotas); a cold start reads all of it."""

@@ -17,6 +17,9 @@ from runtime.conftest import Function, Start, living
 from runtime.front import Front
 from runtime.rie import Answer, Environment
 
+# One worker: these tests share a build and its venv, which are made once.
+pytestmark = pytest.mark.xdist_group("runtime")
+
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "events").glob("*.json"))}
 TICK = EVENTS["tick-scheduler"]
 WELL = {"platform1": 999, "ec1": 999, "ec2": 999}

@@ -4,7 +4,7 @@
 
 A seed is 40 virtual minutes of the demo cell: one to three accidents or requests, and for 400 s
 faults of a random choice of kinds at a random rate. It takes about 0.9 s of one core. `make test`
-plays what 60 s on each of two cores allow; `make test-deep` plays 20,000, two and a half hours on
+plays what 40 s on each of two cores allow; `make test-deep` plays 20,000, two and a half hours on
 two cores, or PICOHA_SEEDS of them.
 """
 
@@ -21,7 +21,7 @@ from simulation.runs import in_fork, prepared, seeded
 
 SHARDS = 2
 DEEP_SHARDS = 8
-BUDGET_S = 60.0
+BUDGET_S = 40.0
 DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
 
 
