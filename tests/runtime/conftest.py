@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -22,12 +23,22 @@ from runtime.rie import MACHINE, PYTHON, Environment
 Start = Callable[..., AbstractContextManager[Environment]]
 
 
-def build(architecture: str) -> Path:
-    """Build the functions as `make build` does and return the folder."""
-    folder = ROOT / "build" / "runtime" / architecture
-    command = ["make", "build", f"ARCHITECTURE={architecture}", f"BUILD_DIR={folder}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=_plain())
+def make(*arguments: str) -> None:
+    """Run make, one at a time whichever worker asks: two would write one folder."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / "runtime.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            ["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, env=_plain()
+        )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def build(architecture: str) -> Path:
+    """Build the functions as `make build` does, in a folder of this worker, and return it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    folder = ROOT / "build" / f"runtime{worker}" / architecture
+    make("build", f"ARCHITECTURE={architecture}", f"BUILD_DIR={folder}")
     return folder
 
 
@@ -47,7 +58,7 @@ def interpreter() -> Path:
     found = subprocess.run(find, capture_output=True, text=True, check=False)
     if found.returncode != 0:
         pytest.skip(f"the functions are built for Python {wanted[1]}: {found.stderr.strip()}")
-    subprocess.run(["make", "runtime"], cwd=ROOT, check=True, capture_output=True, env=_plain())
+    make("runtime")
     return PYTHON
 
 
