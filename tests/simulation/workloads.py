@@ -11,7 +11,7 @@ from picoha.adapters.desk.scaling_group import Group
 from picoha.adapters.desk.story import Beat, Story
 from picoha.entrypoints.drill import Desk
 from simulation.faults import Plan, recording
-from simulation.runs import Outcome, in_fork, play, prepared, story_named
+from simulation.runs import Length, Outcome, in_fork, play, prepared, story_named
 from simulation.sites import Site
 
 SETTLE_S = 900.0
@@ -46,7 +46,7 @@ class Known:
 def played(desk: Desk, workload: Workload, plan: Plan) -> Outcome:
     """Play a prepared workload under a plan; its desk is used up."""
     workload.also(desk)
-    return play(desk, workload.story.at, plan, workload.story.duration_s, SETTLE_S)
+    return play(desk, workload.story.at, plan, Length(workload.story.duration_s, SETTLE_S))
 
 
 def _launch_dies(desk: Desk) -> None:

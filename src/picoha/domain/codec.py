@@ -7,11 +7,11 @@ Plain means str, int, bool, None, list and dict: what a DynamoDB map can hold.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from picoha.domain.model import Unknown
@@ -43,81 +43,138 @@ def encode(value: Any) -> Any:
 
 def decode(kind: type[T], plain: Mapping[str, Any]) -> T:
     """Return a `kind` from its plain form; raises Undecodable naming the field and the value."""
-    value: T = _decode(kind, plain, kind.__name__)
+    try:
+        of_kind: Any = kind
+        value: T = _decoder(of_kind)(plain)
+    except _Wrong as wrong:
+        raise Undecodable(f"{kind.__name__}{wrong.path} {wrong.what}") from wrong
     return value
 
 
-@lru_cache(maxsize=64)
-def _shape(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
-    hints = get_type_hints(kind)
-    return tuple(
-        (one.name, hints[one.name], one.default is MISSING and one.default_factory is MISSING)
-        for one in fields(kind)
-    )
+class _Wrong(Exception):
+    """What is wrong, and where; the path grows on the way up, so a right value costs nothing for it."""
+
+    def __init__(self, what: str, path: str = "") -> None:
+        super().__init__(what)
+        self.what, self.path = what, path
+
+    def inside(self, step: str) -> _Wrong:
+        self.path = step + self.path
+        return self
 
 
-def _decode(kind: Any, plain: Any, where: str) -> Any:
+_Decoder = Callable[[Any], Any]
+
+
+@cache
+def _decoder(kind: Any) -> _Decoder:
+    """Return what decodes a kind. Type hints are read once; records are read every few seconds."""
     if isinstance(kind, NewType):
-        kind = kind.__supertype__
-    origin = get_origin(kind)
+        return _decoder(kind.__supertype__)
+    origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return _decode_optional(kind, plain, where)
+        return _union(inner)
     if origin is tuple:
-        inner = get_args(kind)[0]
-        return tuple(_decode(inner, item, f"{where}[{n}]") for n, item in enumerate(_a(list, plain, where)))
+        return partial(_items, _decoder(inner[0]))
     if origin is frozenset:
-        inner = get_args(kind)[0]
-        return frozenset(_decode(inner, item, where) for item in _a(list, plain, where))
+        return partial(_set, _decoder(inner[0]))
     if origin is not None:
-        inner = get_args(kind)[1]
-        return {key: _decode(inner, item, f"{where}.{key}") for key, item in _a(dict, plain, where).items()}
+        return partial(_values, _decoder(inner[1]))
     if is_dataclass(kind):
-        return _decode_dataclass(kind, plain, where)
-    return _decode_scalar(kind, plain, where)
+        return _dataclass(kind)
+    return _SCALARS.get(kind) or partial(_made, kind)
 
 
-def _decode_optional(kind: Any, plain: Any, where: str) -> Any:
+def _items(decode_one: _Decoder, plain: Any) -> tuple[Any, ...]:
+    found = []
+    for n, item in enumerate(_a(list, plain)):
+        try:
+            found.append(decode_one(item))
+        except _Wrong as wrong:
+            raise wrong.inside(f"[{n}]") from wrong.__cause__
+    return tuple(found)
+
+
+def _set(decode_one: _Decoder, plain: Any) -> frozenset[Any]:
+    return frozenset(decode_one(item) for item in _a(list, plain))
+
+
+def _values(decode_one: _Decoder, plain: Any) -> dict[str, Any]:
+    found = {}
+    for key, item in _a(dict, plain).items():
+        try:
+            found[key] = decode_one(item)
+        except _Wrong as wrong:
+            raise wrong.inside(f".{key}") from wrong.__cause__
+    return found
+
+
+def _union(choices: tuple[Any, ...]) -> _Decoder:
     """A union is one kind, perhaps absent, perhaps unknown: `{"reason": ...}` alone is an Unknown."""
-    choices = get_args(kind)
-    if plain is None and type(None) in choices:
-        return None
-    if Unknown in choices and isinstance(plain, Mapping) and set(plain) == {"reason"}:
-        return _decode(Unknown, plain, where)
-    return _decode(next(one for one in choices if one not in (type(None), Unknown)), plain, where)
+    may_be_none, may_be_unknown = type(None) in choices, Unknown in choices
+    decode_one = _decoder(next((one for one in choices if one not in (type(None), Unknown)), Unknown))
+
+    def decode_union(plain: Any) -> Any:
+        if plain is None and may_be_none:
+            return None
+        if may_be_unknown and isinstance(plain, dict) and plain.keys() == {"reason"}:
+            return _decoder(Unknown)(plain)
+        return decode_one(plain)
+
+    return decode_union
 
 
-def _decode_dataclass(kind: Any, plain: Any, where: str) -> Any:
-    given = _a(dict, plain, where)
-    values: dict[str, Any] = {}
-    for name, hint, is_needed in _shape(kind):
-        if name in given:
-            values[name] = _decode(hint, given[name], f"{where}.{name}")
-        elif is_needed:
-            raise Undecodable(f"{where}.{name} is missing")
-    return kind(**values)
+def _dataclass(kind: Any) -> _Decoder:
+    hints = get_type_hints(kind)
+    members = {one.name: _decoder(hints[one.name]) for one in fields(kind)}
+    needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+
+    def decode_dataclass(plain: Any) -> Any:
+        given = _a(dict, plain)
+        for name in needed:
+            if name not in given:
+                raise _Wrong("is missing", f".{name}")
+        values = {}
+        for name, decode_one in members.items():
+            if name in given:
+                try:
+                    values[name] = decode_one(given[name])
+                except _Wrong as wrong:
+                    raise wrong.inside(f".{name}") from wrong.__cause__
+        return kind(**values)
+
+    return decode_dataclass
 
 
-def _decode_scalar(kind: Any, plain: Any, where: str) -> Any:
+def _made(kind: Any, plain: Any) -> Any:
+    """Return a kind that is made of one plain value: a number or an enum."""
     try:
-        if kind is datetime:
-            return _aware(datetime.fromisoformat(plain))
-        if kind is bool:
-            return _a(bool, plain, where)
         is_broken = kind is int and isinstance(plain, float) and not plain.is_integer()
         if is_broken or (kind in (int, float) and isinstance(plain, bool)):
             raise ValueError("no whole number")
-        return kind(plain) if kind is not str else _a(str, plain, where)
+        return kind(plain)
     except (ValueError, TypeError, OverflowError) as problem:
-        raise Undecodable(f"{where} is {plain!r:.80}, not a {kind.__name__}") from problem
+        raise _not_a(kind, plain) from problem
 
 
-def _aware(at: datetime) -> datetime:
+def _time(plain: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(plain)
+    except (ValueError, TypeError) as problem:
+        raise _not_a(datetime, plain) from problem
     if at.tzinfo is None:
-        raise ValueError("a time without a zone")
+        raise _not_a(datetime, plain)
     return at
 
 
-def _a(kind: type, plain: Any, where: str) -> Any:
+def _a(kind: type, plain: Any) -> Any:
     if not isinstance(plain, kind):
-        raise Undecodable(f"{where} is {plain!r:.80}, not a {kind.__name__}")
+        raise _not_a(kind, plain)
     return plain
+
+
+def _not_a(kind: type, plain: Any) -> _Wrong:
+    return _Wrong(f"is {plain!r:.80}, not a {kind.__name__}")
+
+
+_SCALARS: dict[Any, _Decoder] = {datetime: _time, bool: partial(_a, bool), str: partial(_a, str)}

@@ -30,6 +30,9 @@ _SCALARS: dict[str, type | tuple[type, ...]] = {
     "blob": bytes,
 }
 
+_PLAINEST: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "timestamp": datetime}
+"""What a member nearly always is; a value of exactly this type needs no further look."""
+
 
 class Irregular(Exception):
     """A value that the quick walk does not vouch for; it may still be right."""
@@ -82,18 +85,23 @@ class Shapes:
     def _structure(self, shape: StructureShape) -> None:
         """Shapes refer to themselves: the check is known by name before its members are."""
         members: dict[str, Check] = {}
+        exact: dict[str, type] = {}
         needed = frozenset(shape.required_members)
         is_union, is_free = shape.is_tagged_union, shape.is_document_type
 
         def check(value: Any) -> Any:
-            if is_free or not isinstance(value, dict) or not needed <= value.keys():
+            if is_free or not isinstance(value, dict) or (needed and not needed <= value.keys()):
                 raise Irregular
             if is_union and len(value) != 1:
                 raise Irregular
-            return {name: members[name](one) for name, one in value.items()}
+            copied = {}
+            for name, one in value.items():
+                copied[name] = one if type(one) is exact.get(name) else members[name](one)
+            return copied
 
         self._checks[shape.name] = check
         members |= {name: self._of(one) for name, one in shape.members.items()}
+        exact |= {name: _PLAINEST[one.type_name] for name, one in shape.members.items() if _is_plain(one)}
 
     def _map(self, shape: MapShape) -> None:
         parts: list[Check] = []
@@ -115,6 +123,10 @@ def _list(member: Check, least: int) -> Check:
         return [member(one) for one in value]
 
     return check
+
+
+def _is_plain(shape: Shape) -> bool:
+    return shape.type_name in _PLAINEST and "min" not in shape.metadata
 
 
 def _scalar(shape: Shape) -> Check:
