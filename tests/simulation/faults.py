@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from picoha.adapters.desk.kernel import DeskFault, TaskKilled
-from picoha.adapters.desk.wire import Answer
+from picoha.adapters.desk.wire import Answer, Operation
 from picoha.entrypoints.drill import Desk
 from simulation.sites import Site, site_of
 
@@ -38,6 +39,7 @@ AFTER = {Fault.CRASH_AFTER, Fault.APPLIED_5XX}
 OF_EVENTS = {Fault.DUPLICATE, Fault.REORDERED, Fault.LOST}
 LATE_S = 20.0
 STALE_S = 15.0
+INSTANCE_READS = {"DescribeInstances", "DescribeInstanceStatus"}
 
 
 Where = Callable[[], Site]
@@ -51,6 +53,24 @@ class Plan:
     choose: Callable[[Where], Fault | None]
     of_event: Callable[[], Fault | None] = lambda: None
     struck: list[tuple[Site, Fault]] = field(default_factory=list)
+
+
+def _has_no_past(operation: str) -> bool:
+    """Tell a read that the desk answers of the present only; instances keep their past, see Ec2."""
+    return operation.startswith("Describe") and operation not in INSTANCE_READS
+
+
+def _kept(play: Operation) -> Operation:
+    """Return an operation that gives each request its first answer again and again."""
+    answers: dict[str, Answer] = {}
+
+    def again(params: dict[str, Any]) -> Answer:
+        asked = repr(sorted(params.items()))
+        if asked not in answers:
+            answers[asked] = play(params)
+        return deepcopy(answers[asked])
+
+    return again
 
 
 class Injector:
@@ -93,10 +113,27 @@ class Injector:
             self._be_stale()
 
     def _be_stale(self) -> None:
-        """For a while EC2 answers as of a random instant before now: this call, and what follows it."""
-        ec2 = self._desk.world.ec2
-        ec2.stale_reads_s = STALE_S
-        self._desk.world.kernel.at(STALE_S, lambda: setattr(ec2, "stale_reads_s", 0.0))
+        """For a while reads are of the past: this call's, and those that follow it.
+
+        Instances are shown as of a random instant before now; groups, addresses and dependencies as at
+        their first read from now on; new samples come late. The table is read strongly consistent.
+        """
+        world = self._desk.world
+        if world.ec2.stale_reads_s:
+            return
+        lag_s = world.metrics.ingest_lag_s
+        played = [(one, dict(one.operations)) for name, one in world.services.items() if name != "dynamodb"]
+
+        def be_fresh() -> None:
+            world.ec2.stale_reads_s, world.metrics.ingest_lag_s = 0.0, lag_s
+            for service, operations in played:
+                service.operations.update(operations)
+
+        world.ec2.stale_reads_s, world.metrics.ingest_lag_s = STALE_S, lag_s + STALE_S
+        for service, operations in played:
+            kept = {name: _kept(play) for name, play in operations.items() if _has_no_past(name)}
+            service.operations.update(kept)
+        world.kernel.at(STALE_S, be_fresh)
 
     def _apply(self, service: str, operation: str, params: dict[str, Any]) -> None:
         """Let the request arrive after all; whatever AWS then says, nobody hears it."""

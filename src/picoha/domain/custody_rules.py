@@ -144,13 +144,16 @@ def address_is_missing(case: Case) -> bool:
 
 
 def mend_address(case: Case) -> Decision:
-    """Give a free address back to its holder; one that is on somebody else is only paged (F35)."""
+    """Give a free address back to its holder, in a pause not even that; elsewhere, it is only paged (F35)."""
     address, host = case.address, case.host(case.record.holder)
     if address is None or host is None or host.interface is None:
         return wait("the holder's interface is not seen")
     if not address.is_free:
         where = address.instance or address.interface
         return alert(f"{address.public_ip} is on {where}, not on the holder {host.instance}; it is not taken")
+    held = gates.pause(case)
+    if not held.is_open:
+        return wait(f"{address.public_ip} is free and stays so: {held.sentence}", None)
     action = MoveAddress(address.allocation, host.interface, host.instance)
     sentence = f"{address.public_ip} is free and goes back to the holder {host.instance}"
     return send_once(case, sentence, action, event="address-mended")

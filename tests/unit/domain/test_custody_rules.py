@@ -246,6 +246,13 @@ def test_a_free_address_goes_back_to_its_holder() -> None:
     assert decision.actions[0].instance == holder_of(PLATFORM)
 
 
+def test_in_a_pause_a_free_address_stays_where_its_owner_put_it() -> None:
+    seen = replace(an_observation(a_sight(PLATFORM, address=a_free_address())), mode=paused(60))
+    decision = decide_slot(seen, PLATFORM, Policy())
+    assert (decision.rule, decision.answer, decision.actions) == (523, Answer.WAIT, ())
+    assert "paused by" in decision.sentence
+
+
 def test_f35_an_address_on_somebody_else_is_never_taken() -> None:
     decision = decided(a_sight(PLATFORM, address=an_address(PLATFORM, a_host(PLATFORM, "i-third"))))
     assert (decision.rule, decision.answer, decision.actions) == (523, Answer.ALERT, ())
