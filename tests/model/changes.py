@@ -12,6 +12,7 @@ from picoha.domain import gates, grant_rules, launch_rules, operator_rules, prog
 from picoha.domain.actions import FenceHost
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision
+from picoha.domain.grant_rules import address_is_settled
 from picoha.domain.launch_rules import Launch
 from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, Unknown
 from picoha.domain.progress import in_step, opened, send, to_step
@@ -74,6 +75,11 @@ def grant_again(case: Case) -> Decision:
 def is_held_or_in_service(case: Case) -> bool:
     member = case.member(opened(case).target) if in_step(case, Step.RELEASING) else None
     return member is not None and (member.is_held or member.is_in_service)
+
+
+def has_no_address_or_settled(case: Case) -> bool:
+    is_none = in_step(case, Step.ADDRESSING) and case.address is None
+    return is_none or address_is_settled(case)
 
 
 def next_host(case: Case, instance: InstanceId, sentence: str) -> Decision:

@@ -12,6 +12,7 @@ from model.changes import (
     gate_off,
     grant_again,
     grant_in_any_case,
+    has_no_address_or_settled,
     is_fencing,
     is_going,
     is_held_or_in_service,
@@ -56,6 +57,8 @@ ELSEWHERE_ASKED = without(337)
 GRANT_UNCHECKED.__doc__ = "the grant's own check"
 FENCE_UNPROVEN.__doc__ = "the proof of 301"
 ELSEWHERE_ASKED.__doc__ = "337"
+NO_ADDRESS_TAKEN = row(331, when=has_no_address_or_settled)
+NO_ADDRESS_TAKEN.__doc__ = "331: a Platform needs an address"
 
 GUARDS = (
     # What counts as evidence.
@@ -146,7 +149,7 @@ GUARDS = (
     ),
     Mutant("a pause does not gate", (gate_off("pause"),), setting=PAUSE),
     Mutant("the brake is off", (gate_off("brake"), without(441)), setting=TWICE._replace(brake=1)),
-    Mutant("the storm gate is off", (gate_off("storm"),)),
+    Mutant("the storm gate is off", (gate_off("storm"),), setting=PLATFORM),
     Mutant("the in-flight gate is off", (gate_off("in_flight"),)),
     Mutant("dependencies do not gate", (gate_off("dependencies"),)),
     Mutant("the Platform is not first", (gate_off("platform_first"),)),
@@ -180,7 +183,14 @@ GUARDS = (
     # What cannot be read or is not understood.
     Mutant("a newer record is used (103)", (without(103),), layers=BARE),
     Mutant("an unreadable table is empty (101)", (without(101),), layers=BARE),
-    Mutant("a failed read is an empty answer (111)", (without(111),), setting=PLATFORM),
+    Mutant(
+        "a failed read is an empty answer (111)",
+        (without(111),),
+        setting=PLATFORM,
+        masks=(NO_ADDRESS_TAKEN,),
+        layers=BARE,
+        only="S5",
+    ),
     # For those the abstraction has no eyes; the simulator has.
     Mutant("the epoch floor is off (107)", (without(107),), story="table-restored"),
     Mutant("a dead launch is never abandoned (311)", (without(311),), story="replacement-lost"),

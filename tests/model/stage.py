@@ -178,7 +178,7 @@ def _other(name: SlotName, signal: str) -> SlotSight:
     if signal == "canary":
         return replace(sight, metric=SILENCE)
     if signal == "storm":
-        sick = a_sick_report(name)
+        sick = a_sick_report(name, reaches_platform=None if name == PLATFORM else False)
         return replace(sight, reports={sick.instance: sick}, metric=METRICS["failed"])
     if (signal, name) in (("busy", EC2), ("platform", PLATFORM)):
         return replace(sight, record=in_failover(name, Step.FENCING))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from picoha.app.ports import DeclaredSlot, HostStatus, Looking, Remembered
-from picoha.domain.case import Observation, SlotSight
+from picoha.domain.case import Observation, SlotSight, with_one_platform
 from picoha.domain.model import (
     Address,
     Dependency,
@@ -50,11 +50,11 @@ def observe(ports: Looking, fresh_within: timedelta = Policy.fresh_within) -> Ob
     gathered = ports.gather(_second_round(ports, names, groups, hosts, remembered))
     now = ports.clock.now()
     second = {**_tested(remembered.reports, now - fresh_within), **gathered}
-    sights = tuple(_sight(name, groups, hosts, first["addresses"], remembered, second) for name in names)
+    sights = [_sight(name, groups, hosts, first["addresses"], remembered, second) for name in names]
     return Observation(
         now=now,
         cell=ports.cell,
-        slots=sights,
+        slots=with_one_platform(sights),
         mode=remembered.mode,
         brake=remembered.brake,
         memory=memory if isinstance(memory, Unknown) else None,
@@ -110,15 +110,14 @@ def _sight(
     remembered: Remembered,
     second: Mapping[str, object],
 ) -> SlotSight:
-    declared = (
-        None if isinstance(groups, Unknown) else next((one for one in groups if one.name == name), None)
-    )
+    same = [] if isinstance(groups, Unknown) else [one for one in groups if one.name == name]
+    declared = same[0] if same else None
     group: ScalingGroup | Unknown | None = groups if isinstance(groups, Unknown) else None
     departed = second.get(f"departed {name}")
     return SlotSight(
         name=name,
         spec=declared.spec if declared else None,
-        problem=declared.problem if declared else "",
+        problem=_problem(same),
         group=declared.group if declared else group,
         hosts=_hosts_of(name, hosts, second.get("statuses")),
         address=_address_of(name, addresses),
@@ -130,6 +129,13 @@ def _sight(
         dependencies=_dependencies(declared, second),
         requests=tuple(one for one in remembered.requests if one.slot == name),
     )
+
+
+def _problem(same: Sequence[DeclaredSlot]) -> str:
+    if len(same) < 2:
+        return same[0].problem if same else ""
+    names = ", ".join(sorted(one.group.name for one in same))
+    return f"{len(same)} groups carry picoha:slot={same[0].name}: {names}"
 
 
 def _hosts_of(

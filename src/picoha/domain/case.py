@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -134,7 +134,11 @@ class Case:
     def fresh_report(self, instance: InstanceId | None) -> Report | None:
         """The host's report, if its agent wrote it lately enough to count as a sign of life."""
         report = self.report(instance)
-        return report if report and self.is_recent(report.at, self.policy.fresh_within) else None
+        return report if report and self.is_recent(report.at, self.fresh_for(report)) else None
+
+    def fresh_for(self, report: Report | None) -> timedelta:
+        """How old a sign of life may be: three reports where the agent reports seldom (design.md 8)."""
+        return max(self.policy.fresh_within, 3 * report.period if report else timedelta(0))
 
     def is_recent(self, at: datetime, within: timedelta) -> bool:
         """True for a time at most `within` ago; one from the future is a wrong clock, not a sign of life."""
@@ -181,12 +185,13 @@ class Case:
 
     @cached_property
     def platform(self) -> Case | None:
-        """The case of the cell's Platform slot, or None when the cell declares none."""
-        for sight in self.seen.slots:
-            other = Case(self.seen, sight, self.policy)
-            if other.is_platform:
-                return other
-        return None
+        """The case of the cell's Platform slot, or None when the cell declares none.
+
+        Where tags name several, it is the one that was granted: tags of a copy move nobody's names.
+        """
+        others = (Case(self.seen, sight, self.policy) for sight in self.seen.slots)
+        found = [one for one in others if one.is_platform]
+        return max(found, key=lambda one: one.record.epoch > 0, default=None)
 
     @cached_property
     def assignment(self) -> Assignment | None:
@@ -231,6 +236,21 @@ class Case:
     def in_step_for(self, op: Operation) -> timedelta:
         """How long the operation has been in its present step."""
         return self.now - op.step_at
+
+
+def with_one_platform(sights: Sequence[SlotSight]) -> tuple[SlotSight, ...]:
+    """Return the sights with a problem where the tags declare a second Platform (design.md 1).
+
+    The one that was granted goes on; where that does not tell them apart, all are held.
+    """
+    claims = [one for one in sights if one.spec is not None and one.spec.kind is Kind.PLATFORM]
+    granted = [one.name for one in claims if one.record is not None and one.record.epoch > 0]
+    if len(claims) < 2:
+        return tuple(sights)
+    names = ", ".join(one.name for one in claims)
+    problem = f"the tags declare {len(claims)} slots of kind platform ({names}), and a cell runs one Platform"
+    wrong = {one.name for one in claims if granted != [one.name]}
+    return tuple(replace(one, problem=one.problem or problem) if one.name in wrong else one for one in sights)
 
 
 def _hostname(platform: Case) -> str:

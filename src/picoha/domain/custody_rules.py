@@ -138,16 +138,18 @@ def page_two(case: Case) -> Decision:
 
 def address_is_missing(case: Case) -> bool:
     address, host = case.address, case.host(case.record.holder)
-    if not is_active(case.record) or not case.is_armed or address is None or host is None:
+    if not is_active(case.record) or not case.is_armed or host is None:
         return False
-    return address.instance != host.instance
+    return case.is_platform if address is None else address.instance != host.instance
 
 
 def mend_address(case: Case) -> Decision:
     """Give a free address back to its holder, in a pause not even that; elsewhere, it is only paged (F35)."""
     address, host = case.address, case.host(case.record.holder)
-    if address is None or host is None or host.interface is None:
-        return wait("the holder's interface is not seen")
+    if address is None:
+        return hold("the Platform's Elastic IP is not there by its tags picoha:cell and picoha:slot")
+    if host is None or host.interface is None:
+        return hold(f"the interface of the holder {case.record.holder} is not seen")
     if not address.is_free:
         where = address.instance or address.interface
         return alert(f"{address.public_ip} is on {where}, not on the holder {host.instance}; it is not taken")
@@ -156,7 +158,10 @@ def mend_address(case: Case) -> Decision:
         return wait(f"{address.public_ip} is free and stays so: {held.sentence}", None)
     action = MoveAddress(address.allocation, host.interface, host.instance)
     sentence = f"{address.public_ip} is free and goes back to the holder {host.instance}"
-    return send_once(case, sentence, action, event="address-mended")
+    decision = send_once(case, sentence, action, event="address-mended")
+    if str(action) not in case.record.sent:
+        return decision
+    return replace(decision, answer=Answer.HOLD, sentence=f"{sentence}, but is not seen there yet")
 
 
 def nobody_holds(case: Case) -> bool:

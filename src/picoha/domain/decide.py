@@ -117,8 +117,9 @@ def _with_outbox(decision: Decision) -> Decision:
 
 
 def _saving(case: Case, decision: Decision, attention: Attention | None, event: str = "") -> Decision:
-    change = decision.change or Change(record=case.record, event=event)
-    return replace(decision, change=replace(change, record=replace(change.record, attention=attention)))
+    change = decision.change or Change(record=case.record)
+    record = replace(change.record, attention=attention)
+    return replace(decision, change=replace(change, record=record, event=change.event or event))
 
 
 __all__ = ["LAUNCH_RULES", "SLOT_RULES", "decide_launches", "decide_slot"]

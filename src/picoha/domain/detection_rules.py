@@ -7,9 +7,12 @@ from dataclasses import replace
 from picoha.domain import gates, signals
 from picoha.domain.case import Case, is_active
 from picoha.domain.decision import Answer, Change, Decision, Rule, hold, wait
+from picoha.domain.model import AgentPhase
 from picoha.domain.progress import begin, notice
 from picoha.domain.record import Order, OrderVerb, Step, Verb
 from picoha.domain.signals import Life
+
+RESTARTING = (AgentPhase.STOPPING, AgentPhase.STARTING)
 
 
 def _life(case: Case, *lives: Life) -> bool:
@@ -91,12 +94,22 @@ def leave_alone(case: Case) -> Decision:
 
 
 def restart_is_running(case: Case) -> bool:
-    """An order is under way until the agent says done (it then counts samples anew) or is too slow."""
+    """An order is under way until the agent says done (it then counts samples anew) or is too slow.
+
+    One that the agent obeys right now has time to stop and start every pico.
+    """
     order, report = case.record.order, case.report(case.record.holder)
     if not _life(case, Life.PICOS_FAILED) or order is None or order.instance != case.record.holder:
         return False
-    is_done = report is not None and report.order_done == order.id
-    return not is_done and case.now - order.at < case.policy.restart_allowance
+    if report is not None and report.order_done == order.id:
+        return False
+    is_obeyed = report is not None and report.order_seen == order.id and report.phase in RESTARTING
+    return case.now - order.at < case.policy.restart_allowance * (_picos(case) + 1 if is_obeyed else 1)
+
+
+def _picos(case: Case) -> int:
+    assignment = case.record.assignment
+    return len(assignment.picos) if assignment else 1
 
 
 def wait_for_restart(case: Case) -> Decision:

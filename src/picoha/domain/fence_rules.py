@@ -70,10 +70,12 @@ def fence(case: Case) -> Decision:
 
 
 def dead_launch_is_held(case: Case) -> bool:
-    return in_step(case, Step.AWAITING_HOST) and bool(_dead_launches(case)) and case.may_take
+    """Until the step is late: an abandon that is refused again and again is told (rule 325)."""
+    is_in_time = in_step(case, Step.AWAITING_HOST) and not is_late(case, Step.AWAITING_HOST)
+    return is_in_time and bool(_dead_launches(case)) and case.may_take
 
 
-def _dead_launches(case: Case) -> list[Action]:
+def _dead_launches(case: Case) -> list[AbandonLaunch]:
     group = case.group
     if group is None:
         return []
@@ -158,9 +160,12 @@ def host_is_late(case: Case) -> bool:
 
 def page_for_host(case: Case) -> Decision:
     group = case.group.name if case.group else "its group"
+    dead = ", ".join(action.instance for action in _dead_launches(case))
     return stuck(
         case,
-        f"{group} brought no replacement; see its scaling activities (capacity, quota, launch template)",
+        f"the dead launch of {dead} could not be abandoned"
+        if dead
+        else f"{group} brought no replacement; see its scaling activities (capacity, quota, launch template)",
         f"mend the group, then `picoha retry {opened(case).id}`",
     )
 
@@ -170,9 +175,18 @@ def is_awaiting_host(case: Case) -> bool:
 
 
 def target_is_gone(case: Case) -> bool:
-    return in_step(case, Step.ADDRESSING, Step.RELEASING, Step.VERIFYING) and case.is_gone(
-        opened(case).target
-    )
+    if not in_step(case, Step.ADDRESSING, Step.RELEASING, Step.VERIFYING):
+        return False
+    return case.is_gone(opened(case).target) and not _may_be_an_old_look(case)
+
+
+def _may_be_an_old_look(case: Case) -> bool:
+    """A warm host was `stopped` before it ran, and EC2's reads may lag: that alone condemns nobody."""
+    op = opened(case)
+    host = case.host(op.target)
+    is_off = host is not None and host.state in (InstanceState.STOPPING, InstanceState.STOPPED)
+    is_heard = case.fresh_report(op.target) is not None
+    return is_off and (is_heard or case.in_step_for(op) < case.policy.fresh_within)
 
 
 def replace_target(case: Case) -> Decision:

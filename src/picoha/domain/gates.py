@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from picoha.domain import signals
 from picoha.domain.case import Case, is_active, is_open
 from picoha.domain.model import Unknown
-from picoha.domain.record import CONTROLLER, Mode, Operation, Phase, Step, Verb
+from picoha.domain.record import Mode, Phase, Step
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,17 @@ def platform_first(case: Case) -> Gate:
         return Gate("platform-first", True, "does not wait for the Platform")
     if not is_active(platform.record):
         return Gate("platform-first", False, f"{platform.sight.name} is {platform.record.phase}, not active")
+    verdict = signals.judge(platform)
+    if verdict.life in signals.CONFIRMED:
+        return Gate("platform-first", False, f"{platform.sight.name} itself is lost or failed: {verdict.why}")
     return Gate("platform-first", True, f"{platform.sight.name} is active")
+
+
+def well_since(platform: Case) -> datetime | None:
+    """Since when the Platform is active and, by its own report, all its picos answer; None = not known."""
+    report = platform.report(platform.record.holder)
+    known = (platform.record.active_since, report.healthy_since if report else None)
+    return max((at for at in known if at is not None), default=None)
 
 
 def explained(case: Case) -> Gate:
@@ -71,13 +81,18 @@ def explained(case: Case) -> Gate:
     A host that is silent or gone is not explained by the Platform.
     """
     platform = case.platform
-    since = platform.record.active_since if platform else None
     has_only_failed = signals.judge(case).life is signals.Life.PICOS_FAILED
-    if case.is_platform or since is None or not has_only_failed:
+    if case.is_platform or platform is None or not has_only_failed:
+        return Gate("explained", True, "not explained by the Platform")
+    verdict = signals.judge(platform)
+    if verdict.life is not signals.Life.WELL:
+        return Gate("explained", False, f"explained by the Platform, which is not well: {verdict.why}")
+    since = well_since(platform)
+    if since is None:
         return Gate("explained", True, "not explained by the Platform")
     left = since + case.policy.explained_for - case.now
     if left > timedelta(0):
-        text = f"explained by the Platform's failover for {left.total_seconds():.0f} s more"
+        text = f"explained by the Platform's outage for {left.total_seconds():.0f} s more"
         return Gate("explained", False, text)
     return Gate("explained", True, "the Platform has been active long enough")
 
@@ -189,7 +204,7 @@ def _is_busy(case: Case, name: str) -> bool:
     other = Case(case.seen, next(one for one in case.seen.slots if one.name == name), case.policy)
     op = other.operation
     is_ours = is_open(other.sight) and not other.is_platform and not other.is_parked_in_operation
-    return is_ours and op is not None and _is_automatic(op)
+    return is_ours and op is not None and op.is_automatic
 
 
 def storm(case: Case) -> Gate:
@@ -203,7 +218,7 @@ def storm(case: Case) -> Gate:
     if number <= limit:
         return Gate("storm", True, count)
     if len(census.bad_zones) == 1 and census.well_zones - census.bad_zones:
-        return _one_zone(case, census.bad, next(iter(census.bad_zones)))
+        return _one_zone(census.bad, next(iter(census.bad_zones)))
     return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause")
 
 
@@ -214,12 +229,10 @@ def storm_count(case: Case) -> tuple[int, int]:
     return len(census.bad) + census.replaced, limit
 
 
-def _one_zone(case: Case, bad: list[Case], zone: str) -> Gate:
-    busy = [one.sight.name for one in bad if is_open(one.sight)]
-    platform_waits = any(one.is_platform and not is_open(one.sight) for one in bad)
-    if busy or (platform_waits and not case.is_platform):
-        text = f"zone {zone} alone is bad: one at a time, the Platform first"
-        return Gate("storm", False, text)
+def _one_zone(bad: list[Case], zone: str) -> Gate:
+    """One at a time; `platform_first` sees to it that the Platform is the first."""
+    if any(is_open(one.sight) for one in bad):
+        return Gate("storm", False, f"zone {zone} alone is bad: one at a time, the Platform first")
     return Gate("storm", True, f"all in zone {zone} while another zone reports healthy")
 
 
@@ -233,18 +246,13 @@ class _Census:
     well_zones: set[str] = field(default_factory=set)
 
 
-def _is_automatic(op: Operation) -> bool:
-    """True for a failover that no operator ordered: the only operations that limits count."""
-    return op.verb is Verb.FAILOVER and op.by == CONTROLLER
-
-
 def _census(case: Case) -> _Census:
     census = _Census()
     for sight in case.seen.slots:
         other = Case(case.seen, sight, case.policy)
         record = other.record
         op = record.operation
-        is_replacing = op is not None and _is_automatic(op) and not other.is_parked_in_operation
+        is_replacing = op is not None and op.is_automatic and not other.is_parked_in_operation
         is_lost = record.phase is Phase.ACTIVE and signals.judge(other).life in signals.CONFIRMED
         victim = op.victim if op else record.holder
         host = other.host(victim)

@@ -13,9 +13,10 @@ from picoha.domain.record import Phase, Step
 
 
 def address_is_settled(case: Case) -> bool:
+    """A slot may have no address, the Platform's must have one (design.md 3): every name leads to it."""
     if not in_step(case, Step.ADDRESSING):
         return False
-    return case.address is None or _is_on_target(case, case.address)
+    return not case.is_platform if case.address is None else _is_on_target(case, case.address)
 
 
 def _is_on_target(case: Case, address: Address) -> bool:
@@ -31,7 +32,8 @@ def leave_addressing(case: Case) -> Decision:
 
 def address_is_on_victim(case: Case) -> bool:
     address = case.address
-    if not in_step(case, Step.ADDRESSING) or address is None or address.instance is None:
+    is_in_time = in_step(case, Step.ADDRESSING) and not is_late(case, Step.ADDRESSING)
+    if not is_in_time or address is None or address.instance is None:
         return False
     return address.instance in opened(case).victims and address.instance not in case.record.unfenced
 
@@ -67,8 +69,10 @@ def address_is_late(case: Case) -> bool:
 
 
 def page_late_address(case: Case) -> Decision:
-    op = opened(case)
-    return stuck(case, f"the address was not seen on {op.target}", f"picoha why {case.sight.name}")
+    op, address = opened(case), case.address
+    seen = (address.instance or address.interface or "free") if address else "not there by its tags"
+    sentence = f"the address was not seen on {op.target}; it is {seen}"
+    return stuck(case, sentence, f"picoha why {case.sight.name}")
 
 
 def is_addressing(case: Case) -> bool:
@@ -77,7 +81,9 @@ def is_addressing(case: Case) -> bool:
 
 def move_address(case: Case) -> Decision:
     address, host = case.address, case.host(opened(case).target)
-    if address is None or host is None or host.interface is None:
+    if address is None:
+        return hold("the Platform's Elastic IP is not there by its tags picoha:cell and picoha:slot")
+    if host is None or host.interface is None:
         return wait("the target's network interface is not seen yet")
     return send(
         case,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, Unknown
+from picoha.domain.operator_rules import next_request
 from picoha.domain.record import RequestVerb
 
 
@@ -58,9 +59,12 @@ def _proof(case: Case, instance: InstanceId) -> Evidence | None:
 
 
 def epoch_is_below_floor(case: Case) -> bool:
-    """An operator's `adopt` is the way out, so it is heard (rules 2xx)."""
-    is_adopting = any(one.verb is RequestVerb.ADOPT for one in case.sight.requests)
-    return bool(_above(case)) and not is_adopting
+    """An operator's `adopt` is the way out, after `abort` where an operation is open: both are heard."""
+    is_way_out = bool(case.sight.requests) and next_request(case).verb in WAYS_OUT
+    return bool(_above(case)) and not is_way_out
+
+
+WAYS_OUT = (RequestVerb.ADOPT, RequestVerb.ABORT)
 
 
 def _above(case: Case) -> list[str]:
@@ -110,6 +114,14 @@ def leave_parked(case: Case) -> Decision:
 
 
 def leave_retired(case: Case) -> Decision:
+    """A slot is retired once its hosts are gone; with one alive, its group's tags were lost."""
+    owed = dict.fromkeys((*case.record.unfenced, *(host.instance for host in case.living)))
+    if owed:
+        alive = ", ".join(owed)
+        sentence = (
+            f"no group has the tags of cell {case.seen.cell} and slot {case.sight.name}, but {alive} is"
+        )
+        return hold(f"{sentence} not proven off: the tags were lost, or the group deleted before its hosts")
     return Decision(Answer.STEADY, "no Auto Scaling group carries this slot any more; its record is kept")
 
 

@@ -59,9 +59,13 @@ def _still_held(case: Case) -> dict[str, datetime]:
 
 
 def is_ungated(launch: Launch) -> bool:
-    """In observe, or without the owner's signature, a launch ends as without picoha."""
-    record = launch.case.record
-    return not launch.case.is_armed and record.operation is None
+    """In observe, or without the owner's signature, a launch ends as without picoha.
+
+    In enforce, wrong tags do not tell whether the owner signed: the launch waits for better ones.
+    """
+    case = launch.case
+    is_told = case.seen.mode.mode is Mode.OBSERVE or (case.sight.spec is not None and not case.sight.problem)
+    return is_told and not case.is_armed and case.record.operation is None
 
 
 def release_ungated(launch: Launch) -> Decision:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -239,6 +239,12 @@ class Report:
     tests: Mapping[str, bool] = field(default_factory=dict)
     problem: str = ""
     version: str = ""
+    every_s: int = 10
+
+    @property
+    def period(self) -> timedelta:
+        """The time between two reports; what a host writes of it is believed from 10 to 60 s only."""
+        return timedelta(seconds=min(max(self.every_s, 10), 60))
 
     @property
     def is_healthy(self) -> bool:

@@ -22,26 +22,27 @@ ABORT_PAUSE = timedelta(hours=24)
 """How long `abort` pauses its slot: the longest a pause may last (safety.md 6.3)."""
 
 
-def _request(case: Case) -> Request:
+def next_request(case: Case) -> Request:
+    """Return the request that is answered next; there must be one."""
     return min(case.sight.requests, key=lambda one: (one.verb is not RequestVerb.FAILOVER, one.at, one.id))
 
 
 def _asks(verb: RequestVerb) -> Callable[[Case], bool]:
     def asks(case: Case) -> bool:
-        return bool(case.sight.requests) and _request(case).verb is verb
+        return bool(case.sight.requests) and next_request(case).verb is verb
 
     return asks
 
 
 def _refused(case: Case, why: str) -> Decision:
-    request = _request(case)
+    request = next_request(case)
     sentence = f"{request.verb} by {request.by} is refused: {why}"
     change = Change(record=case.record, consumes=request.id, event="refused")
     return Decision(Answer.REFUSE, sentence, change=change, look_again_s=0.0)
 
 
 def is_too_old(case: Case) -> bool:
-    return bool(case.sight.requests) and case.now - _request(case).at > case.policy.request_expires
+    return bool(case.sight.requests) and case.now - next_request(case).at > case.policy.request_expires
 
 
 def refuse_old(case: Case) -> Decision:
@@ -49,7 +50,7 @@ def refuse_old(case: Case) -> Decision:
 
 
 def has_no_record(case: Case) -> bool:
-    is_adopt = bool(case.sight.requests) and _request(case).verb is RequestVerb.ADOPT
+    is_adopt = bool(case.sight.requests) and next_request(case).verb is RequestVerb.ADOPT
     return bool(case.sight.requests) and case.sight.record is None and not is_adopt
 
 
@@ -59,7 +60,7 @@ def refuse_unrecorded(case: Case) -> Decision:
 
 def confirm_fenced(case: Case) -> Decision:
     """A named human's evidence; refused while EC2 says running and somebody heard from the host."""
-    request = _request(case)
+    request = next_request(case)
     instance = request.instance
     if instance is None or instance not in case.record.unfenced:
         waiting = ", ".join(case.record.unfenced) or "none"
@@ -83,11 +84,13 @@ def confirm_fenced(case: Case) -> Decision:
 def _heard_lately(case: Case) -> str:
     """Return who heard from the request's host within `confirm_silence`, or ""."""
     limit = case.policy.confirm_silence
-    report = case.report(_request(case).instance)
+    report = case.report(next_request(case).instance)
     if report is not None and case.now - report.at < limit:
         return f"its own report is {(case.now - report.at).total_seconds():.0f} s old"
-    if not case.is_platform or _request(case).instance != case.record.holder:
-        return ""
+    asked, address = next_request(case).instance, case.address
+    is_elsewhere = address is not None and not address.is_free and address.instance != asked
+    if not case.is_platform or is_elsewhere:
+        return ""  # a witness of the Platform's name tells of the host that has its address
     for sight in case.seen.slots:
         for one in sight.reports.values():
             if one.reaches_platform and case.now - one.at < limit and sight.name != case.sight.name:
@@ -101,8 +104,8 @@ def retry(case: Case) -> Decision:
         return _refused(case, "no operation of this slot waits for an operator")
     again = replace(op, step=op.stuck_in, stuck_in=None, step_at=case.now, attempt=0, intents={})
     record = replace(case.record, operation=again)
-    change = Change(record=record, consumes=_request(case).id, event="retried")
-    sentence = f"{_request(case).by} lets {op.id} try {again.step} again"
+    change = Change(record=record, consumes=next_request(case).id, event="retried")
+    sentence = f"{next_request(case).by} lets {op.id} try {again.step} again"
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
@@ -110,7 +113,7 @@ def abort(case: Case) -> Decision:
     """End the operation where it is: the slot is vacant and paused, evidence stays owed (design.md 6)."""
     if case.operation is None:
         return _refused(case, "no operation of this slot is open")
-    op, request = opened(case), _request(case)
+    op, request = opened(case), next_request(case)
     ended = replace(op, step=Step.ABORTED, step_at=case.now, trail={**op.trail, "aborted": case.now})
     record = replace(case.record, operation=None, phase=Phase.VACANT, holder=None)
     paused = Pause(f"abort of {op.id}: {request.reason}", request.by, case.now, case.now + ABORT_PAUSE)
@@ -124,7 +127,7 @@ def abort(case: Case) -> Decision:
 
 def adopt(case: Case) -> Decision:
     """A human names the holder; the epoch goes above everything any agent has seen (S17)."""
-    request, record = _request(case), case.record
+    request, record = next_request(case), case.record
     host = case.host(request.instance)
     others = [one for one in record.unfenced if one != request.instance]
     if record.operation is not None:
@@ -164,7 +167,7 @@ def switchover(case: Case) -> Decision:
         return _refused(case, f"its holder is not well ({verdict.why}); a switchover needs a healthy one")
     if closed:
         return _refused(case, closed.sentence)
-    request = _request(case)
+    request = next_request(case)
     return begin(case, Verb.SWITCHOVER, Step.DRAINING, f"{request.by}: {request.reason}", request)
 
 
@@ -175,7 +178,7 @@ def failover(case: Case) -> Decision:
         return _refused(case, f"the slot is {case.record.phase}, not active")
     if closed:
         return _refused(case, closed.sentence)
-    request = _request(case)
+    request = next_request(case)
     return begin(case, Verb.FAILOVER, Step.FENCING, f"forced by {request.by}: {request.reason}", request)
 
 

@@ -42,7 +42,7 @@ def opened(case: Case) -> Operation:
 def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | None = None) -> Decision:
     """Admit an operation: the point of no return, one transaction pinned to mode and brake.
 
-    An automatic failover counts for the brake; operator-ordered work counts for nothing.
+    An automatic failover that takes counts for the brake; operator-ordered work counts for nothing.
     """
     record = case.record
     number = record.operations + 1
@@ -67,7 +67,7 @@ def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | No
     )
     change = Change(
         record=admitted,
-        brake=_counted(case) if verb is Verb.FAILOVER and request is None else None,
+        brake=_counted(case) if step is Step.FENCING and request is None else None,
         pins_mode=True,
         event="admitted",
         consumes=request.id if request else None,
@@ -209,14 +209,14 @@ def finish(case: Case, sentence: str) -> Decision:
     """End the open operation: the target is the verified, active holder."""
     op = opened(case)
     done = replace(op, step=Step.DONE, step_at=case.now, trail={**op.trail, "done": case.now})
-    is_automatic = op.verb is Verb.FAILOVER and op.by == CONTROLLER
+    is_counted = op.is_automatic and not op.is_recovery
     record: SlotRecord = replace(
         case.record,
         phase=Phase.ACTIVE,
         operation=None,
         active_since=case.now,
-        ended_at=case.now if is_automatic else case.record.ended_at,
-        ended_zone=op.zone if is_automatic else case.record.ended_zone,
+        ended_at=case.now if is_counted else case.record.ended_at,
+        ended_zone=op.zone if is_counted else case.record.ended_zone,
     )
     took = (case.now - op.opened_at).total_seconds()
     told = notice(case, op, "info", of_operation(done, f"{sentence}; it took {took:.0f} s", case.now))

@@ -14,6 +14,8 @@ from picoha.domain.model import InstanceId, Kind, Pico, SlotName
 
 CONTROLLER = "controller"
 """The `by` of everything that no human ordered."""
+RECOVERY_RULE = 401
+"""The rule that admits a failover of a slot whose holder is proven off already."""
 SCHEMA = 1
 """The record layout this code understands; a greater one is left alone (safety S15)."""
 
@@ -88,6 +90,16 @@ class Operation:
     intents: Mapping[str, Intent] = field(default_factory=dict)
     journal: int = 0
     zone: str = ""
+
+    @property
+    def is_automatic(self) -> bool:
+        """True for a failover that no operator ordered."""
+        return self.verb is Verb.FAILOVER and self.by == CONTROLLER
+
+    @property
+    def is_recovery(self) -> bool:
+        """True where the holder went without picoha's doing: nothing was taken, so no limit counts it."""
+        return self.rule == RECOVERY_RULE
 
     @property
     def is_ended(self) -> bool:

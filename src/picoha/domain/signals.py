@@ -58,10 +58,11 @@ def judge(case: Case) -> Verdict:
     if quiet < -case.policy.fresh_within:
         ahead = -quiet.total_seconds()
         return Verdict(Life.UNSURE, f"its newest sign is dated {ahead:.0f} s ahead: a clock is wrong")
-    if quiet > case.policy.fresh_within:
+    fresh_for = case.fresh_for(report)
+    if quiet > fresh_for:
         return _silent(case, host)
     verdict = _heard(case, report)
-    if verdict.life is Life.WELL and quiet > case.policy.fresh_within / 2:
+    if verdict.life is Life.WELL and quiet > fresh_for / 2:
         return Verdict(Life.SUSPECT, f"quiet for {quiet.total_seconds():.0f} s", 5.0)
     return verdict
 
@@ -122,6 +123,7 @@ def _silent(case: Case, host: Host | None) -> Verdict:
     limit, because = _limit(case, host)
     if limit is None:
         return Verdict(Life.REACHED, f"{for_s}, but {because}: its agent is broken, the Platform is not lost")
+    limit = max(limit, case.fresh_for(case.report(case.record.holder)))
     if silence < limit:
         left = (limit - silence).total_seconds()
         return Verdict(Life.SUSPECT, f"{for_s} of {limit.total_seconds():.0f} s ({because})", max(1.0, left))
@@ -166,7 +168,9 @@ def witnesses(case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
             # A witness with a fast clock may be believed where it keeps the Platform, not where it takes it.
             is_ahead = told.at > case.now and bool(told.reaches_platform)
             report = told if is_ahead else other.fresh_report(instance)
-            if sight.name == case.sight.name or report is None or report.reaches_platform is None:
+            # So is one that looks seldom: what it could not reach a minute ago says nothing of now.
+            is_old = not case.is_recent(told.at, case.policy.fresh_within) and not told.reaches_platform
+            if sight.name == case.sight.name or report is None or report.reaches_platform is None or is_old:
                 continue
             (reached if report.reaches_platform else refused).append(sight.name)
     return tuple(dict.fromkeys(reached)), tuple(dict.fromkeys(refused))

@@ -156,20 +156,18 @@ def missing_fact_appeared(case: Case) -> bool:
         return False
     probe = replace(case.record, operation=replace(op, step=op.stuck_in))
     then = Case(case.seen, replace(case.sight, record=probe), case.policy)
+    if target_is_gone(then):
+        # Whatever else is seen: it goes on while the budget of replacements lasts, then only by `retry`.
+        return op.attempt < case.policy.bad_replacements
     return any(rule(then) for rule in _FACTS[op.stuck_in])
-
-
-def target_may_be_replaced(case: Case) -> bool:
-    """The target is gone and the budget of bad replacements is not: else only `retry` goes on."""
-    return target_is_gone(case) and opened(case).attempt < case.policy.bad_replacements
 
 
 _FACTS = {
     Step.FENCING: (victim_is_proven,),
     Step.AWAITING_HOST: (one_candidate,),
-    Step.ADDRESSING: (address_is_settled, target_may_be_replaced),
-    Step.RELEASING: (target_is_in_service, target_may_be_replaced),
-    Step.VERIFYING: (names_are_verified, picos_are_up, is_first_healthy, is_verified, target_may_be_replaced),
+    Step.ADDRESSING: (address_is_settled,),
+    Step.RELEASING: (target_is_in_service,),
+    Step.VERIFYING: (names_are_verified, picos_are_up, is_first_healthy, is_verified),
     Step.DRAINING: (),
 }
 

@@ -118,6 +118,7 @@ class HostHere:
             profile=Profile(one.profile),
             deployment=one.deployment,
             report_every=one.report_every,
+            every_s=one.interval_s * one.report_every,
             witness_timeout_s=one.witness_timeout_s,
             rcp_port=one.rcp_port,
         )

@@ -28,7 +28,10 @@ from picoha.host.probe import Tally, ask, health_of
 
 @dataclass(frozen=True)
 class Settings:
-    """What a site may change; times in seconds, `idle_looks` and `report_every` in cycles."""
+    """What a site may change; times in seconds, `idle_looks` and `report_every` in cycles.
+
+    `every_s` is the time between two reports, which the controller must know to call a host silent.
+    """
 
     version: str = ""
     profile: Profile = Profile.VENDOR
@@ -37,6 +40,7 @@ class Settings:
     names_every_s: float = 300
     idle_looks: int = 6
     report_every: int = 1
+    every_s: int = 10
     witness_timeout_s: float = 3
     rcp_port: int = 6790
 
@@ -255,4 +259,5 @@ class Knowledge:
             tests=self._tests,
             problem="; ".join(dict.fromkeys(one for one in said if one)),
             version=self.settings.version,
+            every_s=self.settings.every_s,
         )

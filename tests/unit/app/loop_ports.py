@@ -74,6 +74,12 @@ def running(slot: SlotName, instance: InstanceId) -> Host:
     return Host(instance, slot, InstanceState.RUNNING, launched_at, "a", "10.0.0.1", eni)
 
 
+def on_host(instance: InstanceId) -> Address:
+    """Return an Elastic IP on a host's interface."""
+    eni = InterfaceId(f"eni-{instance}")
+    return Address(AllocationId("eipalloc-1"), "203.0.113.10", AssociationId("eipassoc-1"), instance, eni)
+
+
 class Eyes:
     """The sensors: they see what a test put here; a name in `failing` cannot be read."""
 
@@ -83,7 +89,7 @@ class Eyes:
             declared(PLATFORM1, Kind.PLATFORM, PLATFORM_HOST),
         ]
         self.machines = [running(EC1, EC1_HOST), running(PLATFORM1, PLATFORM_HOST)]
-        self.owned: dict[SlotName, Address] = {}
+        self.owned = {PLATFORM1: on_host(PLATFORM_HOST)}
         self.impaired: set[InstanceId] = set()
         self.silent: dict[str, datetime] = {}
         self.gone: frozenset[InstanceId] = frozenset()

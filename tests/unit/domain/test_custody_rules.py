@@ -262,7 +262,7 @@ def test_f35_an_address_on_somebody_else_is_never_taken() -> None:
 
 def test_a_holder_without_an_interface_is_waited_for() -> None:
     sight = a_sight(PLATFORM, address=a_free_address(), hosts=(a_host(PLATFORM, interface=None),))
-    assert decided(sight).answer is Answer.WAIT
+    assert decided(sight).answer is Answer.HOLD
 
 
 def test_in_observe_an_address_is_left_alone() -> None:

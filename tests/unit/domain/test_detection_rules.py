@@ -226,11 +226,13 @@ def test_the_breaker_does_not_open_for_a_failover_another_gate_would_have_refuse
     assert decided(a_silent_sight(EC1, 95, group=a_group(EC1, max_size=2)), brake=brake).rule == 443
 
 
-def test_a_proven_holder_is_replaced_without_a_fence_and_counts() -> None:
+def test_a_proven_holder_is_replaced_without_a_fence_and_counts_for_no_limit() -> None:
     decision = decided(proven_off())
-    assert (decision.rule, operation_after(decision).step) == (401, Step.AWAITING_HOST)
+    op = operation_after(decision)
+    assert (decision.rule, op.step) == (401, Step.AWAITING_HOST)
     assert decision.change is not None
-    assert decision.change.brake is not None
+    assert decision.change.brake is None
+    assert (op.is_automatic, op.is_recovery) == (True, True)
 
 
 def test_a_proven_holder_waits_for_open_giving_gates() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from builders import (
     a_host,
     a_member,
     a_replaced_sight,
+    a_report,
     a_sight,
     ago,
     an_operation,
@@ -26,7 +28,7 @@ from picoha.domain import fence_rules as rules
 from picoha.domain.actions import AbandonLaunch, FenceHost, HintUnhealthy
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.model import InstanceState
+from picoha.domain.model import InstanceId, InstanceState, Report
 from picoha.domain.record import Attention, Intent, Mode, Operation, Phase, Step
 
 VICTIM = holder_of(EC1)
@@ -221,9 +223,21 @@ def test_a_missing_group_is_named_as_its_group() -> None:
 @pytest.mark.parametrize("step", [Step.ADDRESSING, Step.RELEASING, Step.VERIFYING])
 @pytest.mark.parametrize("state", list(InstanceState))
 def test_a_target_that_goes_is_the_next_victim(step: Step, state: InstanceState) -> None:
-    sight = a_replaced_sight(EC1, in_failover(EC1, step), hosts=(a_host(EC1, NEW, state=state),))
+    record = in_failover(EC1, step, step_at=ago(30))
+    sight = a_replaced_sight(EC1, record, hosts=(a_host(EC1, NEW, state=state),), reports={})
     is_going = state not in (InstanceState.PENDING, InstanceState.RUNNING)
     assert rules.target_is_gone(a_case(sight)) is is_going
+
+
+@pytest.mark.parametrize("state", [InstanceState.STOPPING, InstanceState.STOPPED])
+def test_one_old_look_at_a_host_from_the_warm_pool_condemns_nobody(state: InstanceState) -> None:
+    host = a_host(EC1, NEW, state=state)
+    said: Mapping[InstanceId, Report] = {NEW: a_report(EC1, NEW)}
+    old: Mapping[InstanceId, Report] = {NEW: a_report(EC1, NEW, at=ago(31))}
+    for seconds, reports, is_gone in ((29, {}, False), (30, {}, True), (200, said, False), (200, old, True)):
+        record = in_failover(EC1, Step.RELEASING, step_at=ago(seconds))
+        sight = a_replaced_sight(EC1, record, hosts=(host,), reports=reports)
+        assert rules.target_is_gone(a_case(sight)) is is_gone
 
 
 def test_the_next_victim_is_unfenced_and_in_no_ones_hands() -> None:

@@ -23,6 +23,7 @@ from picoha.domain import guard_rules as rules
 from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Answer
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
+from picoha.domain.policy import Policy
 from picoha.domain.record import Mode
 
 OFF = InstanceState.TERMINATED
@@ -132,10 +133,17 @@ def test_parked_is_desired_0_without_an_open_operation() -> None:
 
 
 def test_a_slot_without_a_group_is_retired() -> None:
-    case = a_case(a_sight(EC1, group=None))
-    assert rules.slot_is_retired(case)
-    assert rules.leave_retired(case).answer is Answer.STEADY
+    off = a_sight(EC1, group=None, hosts=(), record=a_record(EC1, unfenced=()))
+    assert rules.slot_is_retired(a_case(off))
+    assert rules.leave_retired(a_case(off)).answer is Answer.STEADY
     assert not rules.slot_is_retired(a_case(a_sight(EC1)))
+
+
+@pytest.mark.parametrize("off", [{"hosts": ()}, {"record": a_record(EC1, unfenced=())}])
+def test_a_slot_that_lost_its_tags_while_a_host_lives_is_held(off: dict[str, Any]) -> None:
+    decision = decide_slot(a_case(a_sight(EC1, group=None, **off)).seen, EC1, Policy())
+    assert (decision.rule, decision.answer) == (115, Answer.HOLD)
+    assert "i-ec1 is not proven off" in decision.sentence
 
 
 def test_an_open_operation_whose_group_is_gone_is_not_silent() -> None:

@@ -83,7 +83,8 @@ def test_storm_an_open_operation_counts_and_a_first_grant_does_not() -> None:
 
 def test_storm_one_zone_alone_goes_one_at_a_time_the_platform_first() -> None:
     assert storm(stopped(PLATFORM, "a"), stopped(EC1, "a"), well(EC2, "b"))
-    assert not storm(stopped(EC1, "a"), stopped(PLATFORM, "a"), well(EC2, "b"))
+    waiting = a_case(stopped(EC1, "a"), stopped(PLATFORM, "a"), well(EC2, "b"))
+    assert not gates.platform_first(waiting).is_open
     assert storm(stopped(EC1, "a"), well(PLATFORM, "b"), stopped(EC2, "a"))
     busy = replace(stopped(EC2, "a"), record=in_failover(EC2))
     assert not storm(stopped(EC1, "a"), well(PLATFORM, "b"), busy)
