@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold
-from picoha.domain.model import Evidence, EvidenceKind, InstanceId, Unknown
+from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, Unknown
 from picoha.domain.operator_rules import next_request
 from picoha.domain.record import RequestVerb
 
@@ -117,11 +117,13 @@ def leave_retired(case: Case) -> Decision:
     """A slot is retired once its hosts are gone; with one alive, its group's tags were lost."""
     owed = dict.fromkeys((*case.record.unfenced, *(host.instance for host in case.living)))
     if owed:
-        alive = ", ".join(owed)
+        alive, cell = ", ".join(owed), case.seen.cell
         sentence = (
-            f"no group has the tags of cell {case.seen.cell} and slot {case.sight.name}, but {alive} is"
+            f"no group carries cell {cell} and slot {case.sight.name}, but {alive} is not proven off: "
+            "its tags were lost, or it was deleted before its hosts"
         )
-        return hold(f"{sentence} not proven off: the tags were lost, or the group deleted before its hosts")
+        is_alive = any(host.state not in GOING_OR_GONE for host in case.living)
+        return alert(sentence) if is_alive and case.record.is_armed else hold(sentence)
     return Decision(Answer.STEADY, "no Auto Scaling group carries this slot any more; its record is kept")
 
 

@@ -139,10 +139,22 @@ def test_a_slot_without_a_group_is_retired() -> None:
     assert not rules.slot_is_retired(a_case(a_sight(EC1)))
 
 
-@pytest.mark.parametrize("off", [{"hosts": ()}, {"record": a_record(EC1, unfenced=())}])
-def test_a_slot_that_lost_its_tags_while_a_host_lives_is_held(off: dict[str, Any]) -> None:
-    decision = decide_slot(a_case(a_sight(EC1, group=None, **off)).seen, EC1, Policy())
-    assert (decision.rule, decision.answer) == (115, Answer.HOLD)
+@pytest.mark.parametrize(
+    ("state", "is_armed", "answer"),
+    [
+        (InstanceState.RUNNING, True, Answer.ALERT),
+        (InstanceState.RUNNING, False, Answer.HOLD),
+        (InstanceState.SHUTTING_DOWN, True, Answer.HOLD),
+        (None, True, Answer.HOLD),
+    ],
+)
+def test_a_slot_that_lost_its_tags_while_a_host_lives_is_told(
+    state: InstanceState | None, is_armed: bool, answer: Answer
+) -> None:
+    hosts = (a_host(EC1, state=state),) if state else ()
+    case = a_case(a_sight(EC1, group=None, spec=None, hosts=hosts, record=a_record(EC1, is_armed=is_armed)))
+    decision = decide_slot(case.seen, EC1, Policy())
+    assert (decision.rule, decision.answer) == (115, answer)
     assert "i-ec1 is not proven off" in decision.sentence
 
 

@@ -18,6 +18,13 @@ def desired(stage: Stage, beat: Beat) -> None:
     stage.world.autoscaling.balance(group)
 
 
+def detach(stage: Stage, beat: Beat) -> None:
+    """Somebody takes the host out of its group, which starts another (AWS: DetachInstances)."""
+    group = stage.group(beat)
+    del group.members[stage.host(beat).instance.id]
+    stage.world.autoscaling.balance(group)
+
+
 def _address(stage: Stage, beat: Beat) -> Address:
     """Return the Elastic IP that carries the slot's tag."""
     known = stage.world.addresses.addresses.values()

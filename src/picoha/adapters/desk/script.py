@@ -10,12 +10,12 @@ from typing import Any
 
 from picoha.adapters.desk import owner_beats
 from picoha.adapters.desk.hosts import AWS
-from picoha.adapters.desk.kernel import DeskFault
+from picoha.adapters.desk.kernel import DeskFault, TaskKilled
 from picoha.adapters.desk.operator_beats import ask, command
 from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import Beat
 from picoha.app.errors import SettingsInvalid
-from picoha.domain.record import Mode, Pause, RequestVerb
+from picoha.domain.record import Mode, Pause, RequestVerb, Step
 
 
 def schedule(stage: Stage) -> None:
@@ -35,17 +35,30 @@ def _check(beat: Beat) -> None:
         raise SettingsInvalid(f"mode at {beat.s:g} s: to is {beat.to!r}, not {' or '.join(Mode)}")
     if beat.do == "ask" and beat.name not in list(RequestVerb):
         raise SettingsInvalid(f"ask at {beat.s:g} s: name is {beat.name!r}, not {', '.join(RequestVerb)}")
+    if beat.step and (beat.step not in list(Step) or not beat.slot):
+        raise SettingsInvalid(f"{beat.do} at {beat.s:g} s: step is one of {', '.join(Step)}, of a slot")
 
 
 def _play(stage: Stage, beat: Beat) -> None:
     kind, text = SAID.get(beat.do, ("world", beat.do.replace("-", " ")))
-    words = (text, beat.pico or beat.name, beat.to)
+    words = (text, beat.pico or beat.name, beat.to, beat.step)
     stage.note(beat.slot or "cell", kind, " ".join(word for word in words if word))
     VERBS[beat.do](stage, beat)
 
 
 OF_THE_CELL = frozenset(
-    {"dependency", "mode", "operator", "pause", "throttle", "table", "no-metrics", "deaf", "kill-handlers"}
+    {
+        "dependency",
+        "mode",
+        "operator",
+        "pause",
+        "throttle",
+        "table",
+        "no-metrics",
+        "deaf",
+        "deploy",
+        "kill-handlers",
+    }
 )
 """Beats that need no slot."""
 
@@ -172,9 +185,35 @@ def _deaf(stage: Stage, beat: Beat) -> None:
 
 
 def _kill_handlers(stage: Stage, beat: Beat) -> None:
-    """Every running invocation ends where it is, as at a deployment or a timeout."""
-    for task in list(stage.world.kernel.tasks):
-        task.kill()
+    """Every running invocation ends where it is, as at a timeout; it is a problem where none runs.
+
+    With `name` or `step` it waits for a call, of this operation, while the slot's operation is in the
+    step: the call is not made any more.
+    """
+    faults = stage.world.gate.faults.before
+    waits = " ".join(word for word in (beat.step, beat.name) if word)
+    unmet = f"{beat.do} at {beat.s:g} s: no invocation ran{waits and f' and called in {waits}'}"
+    stage.unsaid.append(unmet)
+
+    def kill() -> None:
+        running = [task for task in stage.world.kernel.tasks if not task.done]
+        for task in running:
+            task.kill()
+        if running and not waits:
+            stage.unsaid.remove(unmet)
+
+    def strike(_service: str, operation: str, _params: dict[str, Any]) -> None:
+        if beat.name in ("", operation) and (not beat.step or stage.step(beat) == beat.step):
+            faults.remove(strike)
+            stage.unsaid.remove(unmet)
+            stage.note(beat.slot or "cell", "world", f"every running invocation ends where it is ({waits})")
+            stage.world.kernel.at(0, kill)
+            raise TaskKilled(waits)
+
+    if waits:
+        faults.append(strike)
+    else:
+        kill()
 
 
 def _reboot(stage: Stage, beat: Beat) -> None:
@@ -198,10 +237,12 @@ def _add_slot(stage: Stage, beat: Beat) -> None:
 
 
 def _remove_slot(stage: Stage, beat: Beat) -> None:
+    """The group is deleted with its hosts (AWS: DeleteAutoScalingGroup, ForceDelete), and replaces none."""
     group = stage.group(beat)
+    group.desired = 0
+    del stage.world.autoscaling.groups[group.name]
     for member in list(group.members.values()):
         stage.world.ec2.terminate(member.instance.id)
-    del stage.world.autoscaling.groups[group.name]
 
 
 VERBS: dict[str, Callable[[Stage, Beat], None]] = {
@@ -218,7 +259,9 @@ VERBS: dict[str, Callable[[Stage, Beat], None]] = {
     "dependency": lambda stage, beat: stage.depend(beat.name, beat.to),
     "mode": _enforce,
     "pause": _pause,
+    "deploy": lambda stage, beat: stage.deploy({beat.name: beat.number} if beat.name else {}),
     "desired": owner_beats.desired,
+    "detach": owner_beats.detach,
     "address": owner_beats.address_to,
     "cut": partial(_cut, True),
     "join": partial(_cut, False),

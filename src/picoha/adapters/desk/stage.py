@@ -17,7 +17,8 @@ from picoha.adapters.desk.wire import ACCOUNT, REGION
 from picoha.adapters.desk.world import World
 from picoha.app.errors import SettingsInvalid
 from picoha.domain.codec import encode
-from picoha.domain.record import Mode, ModeRecord, Phase
+from picoha.domain.model import SlotName
+from picoha.domain.record import Mode, ModeRecord, Phase, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricStatTypeDef
@@ -52,7 +53,8 @@ def _no_operator(_request: dict[str, Any]) -> dict[str, Any]:
 class Stage:
     """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text).
 
-    `operate` is the operator handler; `unsaid` are its answers that the story did not foresee.
+    `operate` is the operator handler, `deploy` builds the loop's function anew. `unsaid` is what the
+    story did not foresee: an operator's answer, a crash that found nobody to crash.
     """
 
     def __init__(self, story: Story, world: World) -> None:
@@ -62,6 +64,7 @@ class Stage:
         self.mode = ModeRecord(mode=Mode(story.cell.mode))
         self.operate: Callable[[dict[str, Any]], dict[str, Any]] = _no_operator
         self.unsaid: list[str] = []
+        self.deploy: Callable[[dict[str, int]], None] = lambda changed: None
         self.backup: Any = None
 
     # -- before second 0
@@ -208,6 +211,11 @@ class Stage:
             if not hosts:
                 raise
             return hosts[-1]
+
+    def step(self, beat: Beat) -> Step | None:
+        """Return the step that the open operation of the slot is in, if there is one."""
+        record = self.world.records().get(SlotName(beat.slot))
+        return record.operation.step if record and record.operation else None
 
     def group(self, beat: Beat) -> Group:
         """Return the slot's group."""

@@ -6,6 +6,7 @@ The format is documented in stories/README.md; every mistake is told with its pl
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,6 +86,7 @@ class Beat(_Part):
     pico: str = ""
     name: str = ""
     to: str = ""
+    step: str = ""
     code: int | None = None
     says: str = ""
     number: int = 0
@@ -105,14 +107,35 @@ class End(_Part):
     """How the story must end.
 
     `events` are "slot: event" lines of the history, in this order (others may stand between);
-    `never` must not occur; `calls` are exact counts of the controller's calls; `pages` counts pages.
+    `never` must not occur; `by` is the latest second of an event's first time; `calls` are exact
+    counts of the controller's calls; `pages` counts pages; at least `crashes` invocations are killed.
     """
 
     slots: dict[str, SlotEnd] = {}
     events: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    by: dict[str, Seconds] = {}
     calls: dict[str, int] = {}
     pages: int | None = None
+    crashes: int = 0
+
+    def unmet(self, events: Sequence[tuple[float, str]]) -> Iterable[str]:
+        """Return what these events, each with its second, are not as expected."""
+        names = [name for _, name in events]
+        position = 0
+        for wanted in self.events:
+            if wanted not in names[position:]:
+                yield f"expected event {wanted!r} next, seen instead: {names[position:]}"
+                break
+            position = names.index(wanted, position) + 1
+        for unwanted in self.never:
+            if any(unwanted in (one, one.split(": ")[1]) for one in names):
+                yield f"event {unwanted!r} must never happen, and did"
+        for wanted, latest in self.by.items():
+            first = next((at for at, name in events if name == wanted), None)
+            if first is None or first > latest:
+                when = "never" if first is None else f"first at {first:.1f} s"
+                yield f"expected event {wanted!r} by {latest:g} s, seen {when}"
 
 
 class Story(_Part):

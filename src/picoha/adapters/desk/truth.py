@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from picoha.adapters.aws.items import top
 from picoha.adapters.desk.commits import Commits
 from picoha.adapters.desk.wire import Answer, Operation
+from picoha.domain.model import PicoType
 
 if TYPE_CHECKING:
     from picoha.adapters.desk.world import World
@@ -51,16 +52,18 @@ class Truth:
         return judged if judge else play
 
     def look(self) -> None:
-        """Judge after every start and end of a pico: one slot's picos run on one host only (S3)."""
+        """Judge after every start and end of a pico: S3, one host for a slot's picos and for the Platform."""
         if self._world.owners_start:
             return
-        running: dict[tuple[str, str], list[str]] = {}
+        running: dict[str, set[str]] = {}
         for host in self._world.hosts.values():
+            platforms = {one.name for one in self._world.picos(host.slot) if one.type is PicoType.PLATFORM}
             for name in host.running:
-                running.setdefault((host.slot, name), []).append(host.instance.id)
-        for (slot, name), instances in running.items():
+                what = "the Platform" if name in platforms else f"{name} of {host.slot}"
+                running.setdefault(what, set()).add(host.instance.id)
+        for what, instances in running.items():
             if len(instances) > 1:
-                self._say(f"S3: {name} of {slot} runs on {' and '.join(sorted(instances))}")
+                self._say(f"S3: {what} runs on {' and '.join(sorted(instances))}")
 
     # -- what takes
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from picoha.adapters.desk.hosts import DeskHost
-from picoha.adapters.desk.script import VERBS
+from picoha.adapters.desk.script import VERBS, schedule
+from picoha.adapters.desk.stage import Stage
 from picoha.adapters.desk.story import Beat, Story
+from picoha.app.errors import SettingsInvalid
+from picoha.domain.model import SlotName
+from picoha.domain.record import Step
 from picoha.entrypoints.drill import Desk
 
 
@@ -96,6 +101,74 @@ def test_a_host_that_is_cut_off_from_aws_publishes_nothing_and_reads_no_record(
         one.is_agent_up = False
     desk.world.kernel.run_for(30)
     assert not heard
+
+
+def test_a_group_that_is_deleted_takes_its_hosts_along_and_replaces_none(desk: Desk) -> None:
+    host = happen(desk, "remove-slot")
+    desk.world.kernel.run_for(120)
+    assert host.instance.state == "terminated"
+    assert [one for one in desk.world.hosts.values() if one.slot == "ec1" and one.is_up] == []
+
+
+def test_a_host_that_is_detached_and_stopped_stays_stopped_and_its_group_starts_another(desk: Desk) -> None:
+    host = happen(desk, "detach", slot="platform1")
+    happen(desk, "stop", slot="platform1")
+    desk.world.kernel.run_for(120)
+    [address] = desk.world.addresses.addresses.values()
+    assert (host.instance.state, address.interface_id) == ("stopped", host.instance.interface_id)
+    [member] = desk.world.autoscaling.groups["demo-platform1"].members.values()
+    assert member.instance is not host.instance
+
+
+def test_a_crash_that_finds_no_invocation_is_a_problem(desk: Desk) -> None:
+    happen(desk, "kill-handlers")
+    assert desk.stage.unsaid == ["kill-handlers at 0 s: no invocation ran"]
+
+
+def test_a_crash_ends_every_invocation_that_runs(desk: Desk) -> None:
+    desk.world.ring = desk.invoke
+    desk.world.tick()
+    desk.world.tick()
+    desk.world.kernel.run_for(0.2)
+    happen(desk, "kill-handlers")
+    assert (desk.stage.unsaid, desk.crashes) == ([], 2)
+
+
+def test_a_crash_at_a_call_waits_for_it_and_is_a_problem_until_then(desk: Desk) -> None:
+    beat = Beat(s=3, do="kill-handlers", slot="ec1", step="fencing", name="TerminateInstances")
+    VERBS["kill-handlers"](desk.stage, beat)
+    desk.world.ring = desk.invoke
+    desk.world.tick()
+    desk.world.kernel.run_for(60)
+    unmet = "kill-handlers at 3 s: no invocation ran and called in fencing TerminateInstances"
+    assert (desk.stage.unsaid, desk.crashes) == ([unmet], 0)
+    host = happen(desk, "ask", name="failover")
+    desk.world.kernel.run_for(3)
+    assert (desk.stage.unsaid, desk.crashes) == ([], 1)
+    operation = desk.world.records()[SlotName("ec1")].operation
+    assert operation is not None and operation.step is Step.FENCING
+    assert f"FenceHost {host.instance.id}" in operation.intents
+    assert host.instance.state == "running"
+
+
+def test_a_deployment_changes_the_next_invocation_and_not_one_that_runs(desk: Desk) -> None:
+    desk.world.ring = desk.invoke
+    desk.handler = lambda event, context: {"said by": "the old version"}
+    desk.world.tick()
+    VERBS["deploy"](desk.stage, Beat(s=0, do="deploy", name="healthy_for", number=10))
+    desk.world.tick()
+    desk.world.kernel.run_for(10)
+    assert desk.replies.count({"said by": "the old version"}) == 1
+    assert desk.replies[-1]["outcome"] == "driven"
+    assert desk.settings.policy.healthy_for == timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(("slot", "step"), [("", "fencing"), ("ec1", "resting")])
+def test_a_crash_in_a_step_needs_a_slot_and_a_step_that_exists(desk: Desk, slot: str, step: str) -> None:
+    beat = Beat(s=3, do="kill-handlers", slot=slot, step=step)
+    stage = Stage(Story(title="by hand", at=(beat,)), desk.world)
+    with pytest.raises(SettingsInvalid, match="kill-handlers at 3 s: step is one of"):
+        schedule(stage)
 
 
 def test_another_address_gets_the_tags_of_the_slots_old_one(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from picoha.adapters.aws.discovery import SlotTags
 from picoha.adapters.desk.stage import tags_of
-from picoha.adapters.desk.story import DEMO, Beat, Slot, Story, read_story
+from picoha.adapters.desk.story import DEMO, Beat, End, Slot, Story, read_story
 from picoha.app.errors import SettingsInvalid
 
 
@@ -157,6 +157,27 @@ def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path, conten
         path.write_bytes(content)
     with pytest.raises(SettingsInvalid, match=f"reading story {path}: "):
         read_story(path)
+
+
+SEEN = [(5.0, "ec1: held"), (305.4, "ec1: paged"), (400.0, "ec1: held"), (420.0, "ec2: held")]
+
+
+@pytest.mark.parametrize(
+    ("end", "problems"),
+    [
+        (End(), []),
+        (End(events=("ec1: held", "ec2: held"), never=("admitted",), by={"ec1: held": 5}), []),
+        (
+            End(events=("ec2: held", "ec1: paged", "ec1: done")),
+            ["expected event 'ec1: paged' next, seen instead: []"],
+        ),
+        (End(never=("paged", "ec1: done")), ["event 'paged' must never happen, and did"]),
+        (End(by={"ec1: paged": 305}), ["expected event 'ec1: paged' by 305 s, seen first at 305.4 s"]),
+        (End(by={"ec1: done": 900}), ["expected event 'ec1: done' by 900 s, seen never"]),
+    ],
+)
+def test_events_that_end_otherwise_are_told(end: End, problems: list[str]) -> None:
+    assert list(end.unmet(SEEN)) == problems
 
 
 def test_a_story_cannot_be_changed_once_it_is_read() -> None:

@@ -11,6 +11,7 @@ from picoha.adapters.desk.world import World
 from picoha.domain.model import EvidenceKind
 from unit.adapters.desk.truth_rig import (
     HOOK,
+    add_platform,
     by_hand,
     committed,
     enforced,
@@ -72,6 +73,17 @@ def test_other_picos_on_other_hosts_are_no_two_actives() -> None:
     first.start_pico("ec1")
     second.start_pico("sc1")
     assert found.truth.violations == []
+
+
+def test_two_slots_that_run_the_platform_are_two_actives_and_one_beside_an_ec_is_none() -> None:
+    found = world(1)
+    first, second = add_platform(found, "platform1", "platform"), add_platform(found, "mz2", "pf")
+    hosts_of(found)[0].start_pico("ec1")
+    first.start_pico("platform")
+    assert found.truth.violations == []
+    second.start_pico("pf")
+    ids = f"{first.instance.id} and {second.instance.id}"
+    assert found.truth.violations == [f"180 s: S3: the Platform runs on {ids}"]
 
 
 def test_an_owner_who_starts_picos_by_himself_is_not_judged() -> None:

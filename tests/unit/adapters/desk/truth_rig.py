@@ -31,6 +31,16 @@ def world(hosts: int = 2, is_hooked: bool = False) -> World:
     return found
 
 
+def add_platform(found: World, slot: str, pico: str) -> DeskHost:
+    """Add a slot of kind platform with one pico, and return its host."""
+    declared = DEMO[0].model_copy(update={"name": slot})
+    found.add_group(
+        Group(f"demo-{slot}", tags=tags_of("demo", declared)), (Pico(pico, 7100, PicoType.PLATFORM),)
+    )
+    found.kernel.run_for(60)
+    return hosts_of(found)[-1]
+
+
 def hosts_of(found: World) -> list[DeskHost]:
     return list(found.hosts.values())
 
