@@ -17,6 +17,10 @@ from pathlib import Path
 import example_host
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))  # its builders make the sights of operator_edges
+
+import operator_edges  # noqa: E402
+
 WIDTH = 100
 BLOCKS = {
     "demo": ("make demo", ("drill", "stories/platform-host-lost.toml")),
@@ -48,6 +52,16 @@ in the messages.
 | 6xx | one held launch, whatever its slot is doing |
 
 The tables are in `src/picoha/domain/`, one file for each block; an answer is the function of that name.
+
+"""
+
+EDGES_HEAD = """
+## What an operator's command does
+
+By the state of the slot: the rule that answers, how, and the state after it where that is another. A `refuse`
+changes nothing. The request names the host that it is about: for `confirm-fenced` the one that owes evidence,
+which EC2 shows shutting-down or, in `verifying`, running and reporting. Before any of these the guards (1xx)
+are asked; `observe`, a pause or a holder that is not well refuse a `switchover` besides.
 
 """
 
@@ -105,12 +119,17 @@ def host_document() -> str:
     return text
 
 
+def rules() -> str:
+    """Return docs/rules.md: both tables, and what every command of an operator comes to in every state."""
+    return f"{RULES_HEAD}{printed(('rules',))}\n{EDGES_HEAD}{operator_edges.table()}\n"
+
+
 def documents() -> Mapping[Path, str]:
     """Return every document that is written here, whole, as it should be today."""
     return {
         ROOT / "README.md": readme(),
         ROOT / "docs" / "host.md": host_document(),
-        ROOT / "docs" / "rules.md": RULES_HEAD + printed(("rules",)) + "\n",
+        ROOT / "docs" / "rules.md": rules(),
         ROOT / "stories" / "README.md": stories(),
     }
 

@@ -77,6 +77,9 @@ class Decider:
         record = self.records[world.record]
         found = dict.fromkeys(plan for view in views(world, record) for plan in self._decided(view))
         for view in contradictions(world, record):
+            if self.setting.asks_again:
+                found |= dict.fromkeys(self._decided(view))
+                continue
             suspects = tuple(world.machines[number(one)].power for one in record.unfenced)
             key = (view._replace(shown=()), suspects)
             if key not in self._contradicted:

@@ -10,10 +10,14 @@ from model.memory import instance, number
 from model.world import (
     ACTIVE,
     DUE,
+    HUNG,
     NO_ADDRESS,
     OFF,
+    PAUSED,
     RUNNING,
+    SERVING,
     SHUTTING,
+    TERMINATED,
     WILD,
     Machine,
     Step,
@@ -81,19 +85,35 @@ class Moves:
         return Step(f"host {n} {said}", with_machine(world, n, picos=ACTIVE), broke)
 
     def is_settled(self, world: World) -> bool:
-        """True when nothing is left to do: the holder serves, or a human has the word."""
+        """True when nothing is left to do: the holder serves, or a human has the word.
+
+        An open breaker ends nothing that was admitted before it opened.
+        """
         record = self._decider.records[world.record]
         op = record.operation
-        if self._decider.brakes[world.brake].is_open or (op and op.step is OpStep.NEEDS_OPERATOR):
+        if op is not None:
+            return op.step is OpStep.NEEDS_OPERATOR
+        if self._decider.brakes[world.brake].is_open or _is_left_vacant(record, world):
             return True
-        if record.phase is Phase.VACANT:
-            return True
-        if record.phase is not Phase.ACTIVE or op is not None or record.holder is None:
+        if record.phase is not Phase.ACTIVE or record.holder is None:
             return False
         n = number(record.holder)
         machine = world.machines[n]
         is_serving = machine.power == RUNNING and machine.picos >= ACTIVE
         return is_serving and world.address in (NO_ADDRESS, n)
+
+
+def _is_left_vacant(record: SlotRecord, world: World) -> bool:
+    """An aborted operation: VACANT ends it while its pause lasts, and where rule 511 or 531 pages.
+
+    That is, while evidence is owed, where EC2 shows a machine as going for ever, or where a member in
+    service has no picos: `picoha adopt` goes on. A world whose machines are used up has no more to come.
+    """
+    idle = any(one.power == RUNNING and one.place == SERVING and one.picos < ACTIVE for one in world.machines)
+    hangs = any(one.power == HUNG for one in world.machines)
+    is_spent = all(one.power == TERMINATED for one in world.machines)
+    is_told = bool(record.unfenced) or idle or hangs
+    return record.phase is Phase.VACANT and (is_told or is_spent or bool(world.mode & PAUSED))
 
 
 def _kept(record: SlotRecord, n: int, machine: Machine) -> Kept:

@@ -18,7 +18,7 @@ SHORT = (
 )
 """Every fault alone or with another; each setting is searched to its end."""
 
-DEEP = (
+_DEEP = (
     Setting("cold", False, False, Left(delays=1, rogues=1, pauses=1, modes=1)),
     Setting("cold, address", True, False, Left(delays=2, rogues=1, pauses=1)),
     Setting("warm", False, True, Left(delays=1, rogues=1, pauses=1)),
@@ -28,6 +28,7 @@ DEEP = (
     Setting("cold, address, operator", True, False, Left(delays=1, hangs=1, requests=1), asks=EVERYTHING),
     Setting("cold, operator twice", False, False, Left(hangs=1, requests=2), brake=1, asks=EVERYTHING),
 )
+DEEP = tuple(one._replace(asks_again=True) for one in _DEEP)
 
 BEHIND_AN_OPEN_GATE = Setting(
     "cold, the site's own starts", False, False, Left(rogues=1, hooks=1, modes=1), brake=1, counts_wild=True

@@ -73,6 +73,7 @@ class Setting(NamedTuple):
     """What is explored: the kind of slot, the standby, and the faults that may happen.
 
     `counts_wild`: S3 also counts picos that the site itself started behind an open gate.
+    `asks_again`: sights on which nothing may be done are decided whatever else is seen (README.md).
     """
 
     name: str
@@ -83,6 +84,7 @@ class Setting(NamedTuple):
     retries: int = 1
     asks: tuple[RequestVerb, ...] = ()
     counts_wild: bool = False
+    asks_again: bool = False
 
 
 class Step(NamedTuple):

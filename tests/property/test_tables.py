@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+import operator_edges
 from builders import (
     EC1,
     NEW,
@@ -50,8 +52,9 @@ from unit.domain.golden.cases import golden_cases
 POLICY = Policy()
 ENDED = (Step.DONE, Step.ABORTED)
 WORKING = tuple(one for one in Step if one not in (*ENDED, Step.NEEDS_OPERATOR))
-T_MAX_S = 45 * 60
-"""Longest way to a human: drain, fence, host, address, release and verify each at their deadline."""
+T_MAX_S = 30 * 60
+"""Longest way to a human (docs/safety.md, L1): verify or drain too late, then a fence that never comes."""
+RULES_PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 
 
 def numbers() -> tuple[list[int], list[int]]:
@@ -265,6 +268,20 @@ def test_every_operators_word_is_consumed_by_the_decision_that_answers_it(verb: 
     change = decided(sight).change
     assert change is not None
     assert change.consumes == "r1"
+
+
+@pytest.mark.parametrize("verb", RequestVerb)
+@pytest.mark.parametrize("state", operator_edges.STATES)
+@pytest.mark.parametrize("slot", [PLATFORM, EC1])
+def test_every_operators_command_is_answered_as_listed(slot: str, state: str, verb: RequestVerb) -> None:
+    edges = operator_edges.listed(RULES_PAGE.read_text(encoding="utf-8"))
+    assert operator_edges.edge(state, verb, slot) == edges[state, verb], "a changed edge: make docs"
+
+
+def test_the_listed_commands_are_of_every_state_and_verb() -> None:
+    edges = operator_edges.listed(RULES_PAGE.read_text(encoding="utf-8"))
+    assert set(edges) == {(state, verb.value) for state in operator_edges.STATES for verb in RequestVerb}
+    assert set(operator_edges.STATES) == {"active", "vacant", *(one for one in Step if one not in ENDED)}
 
 
 def test_a_bad_replacement_is_fenced_before_the_next_is_granted() -> None:

@@ -9,19 +9,22 @@ import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from picoha.adapters.desk.script import VERBS, schedule
 from picoha.adapters.desk.story import Beat, Story, read_story
-from picoha.domain.record import Phase, Step
-from picoha.entrypoints.drill import Desk, report
+from picoha.domain.record import Mode, Phase, SlotRecord, Step
+from picoha.entrypoints.drill import PAGE, Desk, DrillReport, report
 from simulation.faults import Fault, Injector, Plan, by_chance
 from simulation.sites import Site
 
 STORIES = Path(__file__).parents[2] / "stories"
 LOOK_S = 60.0
 TO_THE_END = 10
+LATE = timedelta(seconds=60)
+"""A page that is due is written at the next look, and published with it: one sweep, at most."""
 SLOTS = ("platform1", "ec1", "ec2")
 
 
@@ -48,6 +51,8 @@ class Outcome:
     struck: list[tuple[Site, Fault]] = field(default_factory=list)
     virtual_s: float = 0.0
     sites: tuple[Site, ...] = ()
+    told: str = ""
+    """The timeline as text, each line with its second: two runs that tell the same went the same way."""
 
 
 def prepared(story: Story) -> Desk:
@@ -89,15 +94,22 @@ def play(desk: Desk, beats: Iterable[Beat], plan: Plan, length: Length) -> Outco
     kernel = desk.world.kernel
     kernel.run_for(length.faults_s)
     injector.stop()
-    settled_s = _settle(desk, length)
-    told = report(desk, 0)
+    settled_s = settle(desk, length)
+    seen = report(desk, 0)
     calls = sum(desk.world.gate.calls.values())
-    problems = [*told.violations, *_unsettled(desk)]
+    problems = [*seen.violations, *unsettled(desk)]
     kernel.close()
-    return Outcome(problems, _end(desk), calls, desk.crashes, list(plan.struck), length.faults_s + settled_s)
+    lasted_s = length.faults_s + settled_s
+    return Outcome(
+        problems, _end(desk), calls, desk.crashes, list(plan.struck), lasted_s, told=_timeline(seen)
+    )
 
 
-def _settle(desk: Desk, length: Length) -> float:
+def _timeline(seen: DrillReport) -> str:
+    return "\n".join(f"{one.at_s:.1f} {one.slot} {one.rule} {one.sentence}" for one in seen.timeline)
+
+
+def settle(desk: Desk, length: Length) -> float:
     """Let time pass until the cell has been well and unchanged for long; return the seconds it took."""
     kernel, begin = desk.world.kernel, desk.world.kernel.elapsed
     end, quiet_since, seen = begin + length.settle_s, begin, _well(desk)
@@ -118,27 +130,60 @@ def _well(desk: Desk) -> dict[str, Any] | None:
         return None
     records = world.records()
     for record in records.values():
-        host = world.hosts.get(record.holder or "")
-        wanted = {str(pico.name) for pico in world.picos(record.slot)}
-        is_served = host is not None and host.is_agent_up and wanted <= host.running and not host.sick
-        if record.phase is not Phase.ACTIVE or record.operation or record.attention or not is_served:
+        if record.operation or record.attention or not is_served(desk, record):
             return None
     told = len(world.topics.published)
     return {str(name): record.ver for name, record in records.items()} | {"messages": told}
 
 
-def _unsettled(desk: Desk) -> Iterator[str]:
-    """L1: after the faults every operation ended or waits for a human, who was told."""
-    pages = " ".join(one.message for one in desk.world.topics.published)
+def is_served(desk: Desk, record: SlotRecord) -> bool:
+    """True while the recorded holder runs all picos of its slot, well, with the slot's address on it.
+
+    Behind an open gate the address is its owner's business (rule 523).
+    """
+    world, host = desk.world, desk.world.hosts.get(record.holder or "")
+    if record.phase is not Phase.ACTIVE or host is None:
+        return False
+    wanted = {str(pico.name) for pico in world.picos(record.slot)}
+    addresses = world.addresses.addresses.values()
+    owned = {one.public_ip for one in addresses if one.tags.get("picoha:slot") == record.slot}
+    is_reached = not record.is_armed or not owned or host.instance.public_ip in owned
+    return host.is_agent_up and wanted <= host.running and not host.sick and is_reached
+
+
+def unsettled(desk: Desk) -> Iterator[str]:
+    """L1, L3: after the faults every slot is served, or a human was told that it is not."""
     for name, record in desk.world.records().items():
         op = record.operation
-        if op is None and record.phase is Phase.ACTIVE:
+        if op is None and is_served(desk, record):
             continue
-        is_told = f"/{name}:" in pages
         if op is not None and op.step is not Step.NEEDS_OPERATOR and record.attention is None:
             yield f"L1: {op.id} is still {op.step}"
-        elif not is_told:
-            yield f"L3: {name} is {record.phase} and nobody was told"
+        elif not _is_told(desk, record):
+            what = f"{record.phase}, its operation {op.step}," if op else "lost"
+            yield f"L1/L3: {name} is {what} and nobody was told"
+
+
+def _is_told(desk: Desk, record: SlotRecord) -> bool:
+    """True after a page about what holds the slot now, or while that page is not due yet.
+
+    A pause holds like any gate, so it is paged as well. Two states are told once and held by nothing: in
+    observe what would have been done, and a vacant slot, whose operator aborted its operation. In observe
+    a slot whose holder is proven off waits in silence for a host that can be adopted (rule 531).
+    """
+    policy, now = desk.settings.policy, desk.world.kernel.now
+    named = [one for one in desk.world.topics.published if f"/{record.slot}:" in one.message]
+    held = record.attention
+    if held is None:
+        is_observing = desk.stage.mode.mode is Mode.OBSERVE
+        is_left = not record.is_armed and not record.unfenced
+        would_have = is_left or any("would have failed over" in one.message for one in named)
+        aborted = any("aborted by" in one.message for one in named)
+        return (is_observing and would_have) or (record.phase is Phase.VACANT and aborted)
+    since = held.notified_at
+    if since is None or now - since > policy.page_repeat_after + LATE:
+        return since is None and now - held.since <= policy.hold_page_after + LATE
+    return any(one.attributes.get("severity") == PAGE and one.at >= since for one in named)
 
 
 def _end(desk: Desk) -> dict[str, Any]:

@@ -17,11 +17,14 @@ from collections.abc import Callable
 import pytest
 
 from picoha.adapters.desk.story import Story
-from simulation.runs import in_fork, prepared, seeded
+from picoha.domain import decide
+from picoha.entrypoints.drill import Desk
+from simulation.runs import Outcome, in_fork, prepared, seeded
 
 SHARDS = 2
 DEEP_SHARDS = 8
 BUDGET_S = 40.0
+IDLE_SEEDS = range(3, 9)
 DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
 
 
@@ -54,3 +57,24 @@ def test_no_random_bad_day_breaks_a_promise(shard: int, figure: Callable[[str], 
 @pytest.mark.parametrize("shard", range(DEEP_SHARDS))
 def test_no_random_bad_day_breaks_a_promise_for_long(shard: int, figure: Callable[[str], None]) -> None:
     run(range(10_000 + shard, 10_000 + DEEP_SEEDS, DEEP_SHARDS), float("inf"), figure)
+
+
+def crippled(desk: Desk, seed: int, numbers: frozenset[int]) -> Outcome:
+    """Play one seed without some rules; only a fork may call this, since nothing puts them back."""
+    kept = tuple(rule for rule in decide.SLOT_RULES if rule.number not in numbers)
+    assert len(kept) < len(decide.SLOT_RULES)
+    pytest.MonkeyPatch().setattr(decide, "SLOT_RULES", kept)
+    return seeded(desk, seed)
+
+
+@pytest.mark.parametrize(
+    "numbers", [frozenset({401, 445}), frozenset(range(401, 446))], ids=["admits nothing", "detects nothing"]
+)
+def test_the_seeds_notice_a_controller_that_does_nothing(
+    numbers: frozenset[int], figure: Callable[[str], None]
+) -> None:
+    desk = prepared(Story(title="nobody acts"))
+    played = [in_fork(lambda seed=seed: crippled(desk, seed, numbers)) for seed in IDLE_SEEDS]  # type: ignore[misc]  # bound at once
+    lost = [one for one in played if any("is lost and nobody was told" in text for text in one.problems)]
+    figure(f"without rules {min(numbers)} to {max(numbers)}: {len(lost)} of {len(played)} seeds are bad")
+    assert len(lost) >= len(played) // 3, [one.problems for one in played]

@@ -12,11 +12,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 
 import pytest
 
 from picoha.domain.actions import Action
-from simulation.faults import Fault, aimed
+from simulation.faults import Fault, Plan, aimed
+from simulation.runs import Outcome
 from simulation.sites import Site
 from simulation.workloads import catalogue
 
@@ -44,22 +46,35 @@ def every() -> list[tuple[Site, Fault]]:
     return [(site, fault) for site in sorted(catalogue()[1]) for fault in Fault]
 
 
+@cache
+def clean(name: str) -> Outcome:
+    """Play a workload without a fault: what a plan changed is told by comparison."""
+    return catalogue()[0][name].play(Plan(choose=lambda where: None))
+
+
+def differs(told: Outcome, from_it: Outcome) -> bool:
+    """Whether the fault was noticed at all: another call, another line or second of the timeline."""
+    return (told.calls, told.told, told.virtual_s) != (from_it.calls, from_it.told, from_it.virtual_s)
+
+
 def run(plans: Iterable[tuple[Site, Fault]], figure: Callable[[str], None]) -> None:
     known, reached = catalogue()
     faults: Counter[str] = Counter()
-    sites, unmet, bad = set(), [], []
+    sites, unmet, bad, changed = set(), [], [], 0
     for site, fault in plans:
         name = reached[site]
         told = known[name].play(aimed(site, fault))
         sites.add(site)
         faults[fault] += 1
+        changed += differs(told, clean(name))
         if not told.struck:
             unmet.append((name, str(site)))
         if told.problems or told.end != known[name].end:
             bad.append((name, str(site), fault.value, told.problems, told.end))
     figure(
         f"{len(sites)} of {len(reached)} call sites, {faults.total()} single-fault plans of "
-        f"{len(faults)} kinds, {len(bad)} end otherwise or break a promise"
+        f"{len(faults)} kinds, {changed} change a call or the timeline, {len(bad)} end otherwise or break "
+        "a promise"
     )
     assert bad == []
     assert unmet == []

@@ -81,9 +81,16 @@ def can_adopt(case: Case) -> bool:
     member = case.member(host.instance)
     if member is not None and member.is_held:
         return False
+    return _is_well(case, host) and _has_address(case, host)
+
+
+def _is_well(case: Case, host: Host) -> bool:
     report = case.fresh_report(host.instance)
-    has_address = case.address is None or case.address.instance == host.instance
-    return report is not None and report.is_healthy and report.failed_samples == 0 and has_address
+    return report is not None and report.is_healthy and report.failed_samples == 0
+
+
+def _has_address(case: Case, host: Host) -> bool:
+    return case.address is None or case.address.instance == host.instance
 
 
 def adopt(case: Case) -> Decision:
@@ -174,6 +181,11 @@ def wait_for_holder(case: Case) -> Decision:
         return hold(f"nobody holds the slot, and {owed} is not proven off")
     if case.is_armed and any(host.state is InstanceState.RUNNING for host in _contenders(case)):
         return hold("nobody holds the slot; its host is neither held in a launch hook nor fit to be adopted")
+    astray = [host for host in _contenders(case) if _is_well(case, host) and not _has_address(case, host)]
+    if case.address is not None and astray:
+        return hold(
+            f"{astray[0].instance} runs healthy, but {case.address.public_ip} is not on it (ADR 0011)"
+        )
     return wait("nobody holds the slot yet", None)
 
 

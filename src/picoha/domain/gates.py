@@ -63,7 +63,8 @@ def platform_first(case: Case) -> Gate:
     if not is_active(platform.record):
         return Gate("platform-first", False, f"{platform.sight.name} is {platform.record.phase}, not active")
     verdict = signals.judge(platform)
-    if verdict.life in signals.CONFIRMED:
+    # Behind an open gate its owners act, and custody follows what they do.
+    if platform.record.is_armed and verdict.life in signals.CONFIRMED:
         return Gate("platform-first", False, f"{platform.sight.name} itself is lost or failed: {verdict.why}")
     return Gate("platform-first", True, f"{platform.sight.name} is active")
 

@@ -155,6 +155,21 @@ def test_a_lost_host_waits_for_its_lost_platform() -> None:
     assert decided(a_silent_sight(EC1)).rule == 445
 
 
+def test_behind_an_open_gate_adoption_does_not_wait_for_a_lost_platform() -> None:
+    gone = a_sight(PLATFORM, record=a_record(PLATFORM, is_armed=False, unfenced=()), hosts=())
+    nobody = a_record(EC1, is_armed=False, unfenced=())
+    decision = decided(a_sight(EC1, record=nobody), gone, mode=Mode.OBSERVE)
+    assert (decision.rule, written(decision).epoch) == (513, 2)
+
+
+def test_in_observe_a_well_host_without_the_slots_address_is_told() -> None:
+    nobody = a_record(PLATFORM, is_armed=False, unfenced=())
+    moved = an_address(PLATFORM, a_host(PLATFORM, "i-third"))
+    decision = decided(a_sight(PLATFORM, record=nobody, address=moved), mode=Mode.OBSERVE)
+    assert (decision.rule, decision.answer) == (531, Answer.HOLD)
+    assert "runs healthy, but" in decision.sentence
+
+
 # -- tags that are wrong for a while
 
 
