@@ -13,7 +13,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -129,10 +128,8 @@ class BadDays(RuleBasedStateMachine):
     def handlers_die(self) -> None:
         self.happen("kill-handlers")
 
-    @precondition(lambda self: self.desk.world.ring == self.desk.invoke)
     @rule(for_s=st.integers(10, 120))
     def doorbells_are_lost(self, for_s: int) -> None:
-        """Not twice at once: the desk would then stay deaf."""
         self.happen("deaf", for_s=for_s)
 
     @rule(seconds=st.integers(5, 300))

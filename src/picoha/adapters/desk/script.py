@@ -180,8 +180,9 @@ def _no_metrics(stage: Stage, beat: Beat) -> None:
 
 def _deaf(stage: Stage, beat: Beat) -> None:
     """For `for_s` seconds no doorbell reaches the controller: events are lost, the schedule too."""
-    ring, stage.world.ring = stage.world.ring, lambda event: None
-    stage.world.kernel.at(beat.for_s, lambda: setattr(stage.world, "ring", ring))
+    kernel, ring = stage.world.kernel, stage.world.ring
+    ends = kernel.elapsed + beat.for_s
+    stage.world.ring = lambda event: ring(event) if kernel.elapsed >= ends else None
 
 
 def _kill_handlers(stage: Stage, beat: Beat) -> None:

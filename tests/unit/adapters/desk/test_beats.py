@@ -197,3 +197,15 @@ def test_a_launch_hook_is_taken_away_and_given_back(desk: Desk) -> None:
     assert group.hooks == []
     happen(desk, "add-hook")
     assert group.hooks == before
+
+
+def test_two_deaf_times_that_overlap_end_with_the_later(desk: Desk) -> None:
+    heard: list[float] = []
+    desk.world.ring = lambda event: heard.append(desk.world.kernel.elapsed)
+    begin = desk.world.kernel.elapsed
+    for for_s in (30, 60):
+        VERBS["deaf"](desk.stage, Beat(s=0, do="deaf", for_s=for_s))
+    for second in (20, 25, 30):  # 20, 45 and 75 s after the begin
+        desk.world.kernel.run_for(second)
+        desk.world.ring({})
+    assert [at - begin for at in heard if at - begin in (20, 45, 75)] == [75]
