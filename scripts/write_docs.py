@@ -19,7 +19,7 @@ import example_host
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # its builders make the sights of operator_edges
 
-import operator_edges  # noqa: E402
+import operator_edges  # noqa: E402 - found by the line above
 
 WIDTH = 100
 BLOCKS = {

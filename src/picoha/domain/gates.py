@@ -1,7 +1,6 @@
 """The gates that automatic taking must pass, each with its value and what would open it.
 
-Defaults and reasons: design.md 6, safety.md 6.2. Giving passes `dependencies` and `platform-first`
-only; operator-ordered work counts against none of the limits.
+Defaults and reasons: design.md 6, safety.md 6.2. Giving passes those of GIVING only.
 """
 
 from __future__ import annotations
@@ -72,8 +71,8 @@ def platform_first(case: Case) -> Gate:
 def well_since(platform: Case) -> datetime | None:
     """Since when the Platform is active and, by its own report, all its picos answer; None = not known."""
     report = platform.report(platform.record.holder)
-    known = (platform.record.active_since, report.healthy_since if report else None)
-    return max((at for at in known if at is not None), default=None)
+    known = (platform.record.active_since, report and report.healthy_since)
+    return max((at for at in known if at), default=None)
 
 
 def explained(case: Case) -> Gate:

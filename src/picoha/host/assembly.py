@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -118,7 +119,7 @@ class HostHere:
             profile=Profile(one.profile),
             deployment=one.deployment,
             report_every=one.report_every,
-            every_s=one.interval_s * one.report_every,
+            every_s=math.ceil(one.interval_s * one.report_every),
             witness_timeout_s=one.witness_timeout_s,
             rcp_port=one.rcp_port,
         )
