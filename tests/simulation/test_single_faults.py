@@ -12,12 +12,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import cache
 
 import pytest
 
 from picoha.domain.actions import Action
-from simulation.faults import Fault, Plan, aimed
+from simulation.faults import Fault, aimed
 from simulation.runs import Outcome
 from simulation.sites import Site
 from simulation.workloads import catalogue
@@ -46,12 +45,6 @@ def every() -> list[tuple[Site, Fault]]:
     return [(site, fault) for site in sorted(catalogue()[1]) for fault in Fault]
 
 
-@cache
-def clean(name: str) -> Outcome:
-    """Play a workload without a fault: what a plan changed is told by comparison."""
-    return catalogue()[0][name].play(Plan(choose=lambda where: None))
-
-
 def differs(told: Outcome, from_it: Outcome) -> bool:
     """Whether the fault was noticed at all: another call, another line or second of the timeline."""
     return (told.calls, told.told, told.virtual_s) != (from_it.calls, from_it.told, from_it.virtual_s)
@@ -66,7 +59,7 @@ def run(plans: Iterable[tuple[Site, Fault]], figure: Callable[[str], None]) -> N
         told = known[name].play(aimed(site, fault))
         sites.add(site)
         faults[fault] += 1
-        changed += differs(told, clean(name))
+        changed += differs(told, known[name].clean)
         if not told.struck:
             unmet.append((name, str(site)))
         if told.problems or told.end != known[name].end:

@@ -32,11 +32,16 @@ class Workload:
 
 @dataclass(frozen=True)
 class Known:
-    """A workload ready to be played, and how it ends without faults."""
+    """A workload ready to be played, and how it goes without faults."""
 
     desk: Desk
     workload: Workload
-    end: dict[str, Any]
+    clean: Outcome
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """How it ends without faults."""
+        return self.clean.end
 
     def play(self, plan: Plan) -> Outcome:
         """Play it under a plan, in a fork."""
@@ -121,7 +126,7 @@ def catalogue() -> tuple[dict[str, Known], dict[Site, str]]:
         desk = prepared(workload.story)
         clean = in_fork(partial(_recorded, desk, workload))
         assert clean.problems == [], (name, clean.problems)
-        known[name] = Known(desk, workload, clean.end)
+        known[name] = Known(desk, workload, clean)
         for site in clean.sites:
             reached.setdefault(site, name)
     return known, reached
