@@ -100,8 +100,7 @@ class Case:
     @cached_property
     def is_platform(self) -> bool:
         """True for the slot of kind platform; falls back to the record when the tags are gone."""
-        kind = self.sight.spec.kind if self.sight.spec else getattr(self.record.assignment, "kind", None)
-        return kind is Kind.PLATFORM
+        return _kind(self.sight) is Kind.PLATFORM
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
@@ -191,7 +190,7 @@ class Case:
         """
         others = (Case(self.seen, sight, self.policy) for sight in self.seen.slots)
         found = [one for one in others if one.is_platform]
-        return max(found, key=lambda one: one.record.epoch > 0, default=None)
+        return max(found, key=lambda one: (_is_in_use(one.sight), one.record.epoch > 0), default=None)
 
     @cached_property
     def assignment(self) -> Assignment | None:
@@ -243,7 +242,7 @@ def with_one_platform(sights: Sequence[SlotSight]) -> tuple[SlotSight, ...]:
 
     The one that was granted goes on; where that does not tell them apart, all are held.
     """
-    claims = [one for one in sights if one.spec is not None and one.spec.kind is Kind.PLATFORM]
+    claims = [one for one in sights if _kind(one) is Kind.PLATFORM and _is_in_use(one)]
     granted = [one.name for one in claims if one.record is not None and one.record.epoch > 0]
     if len(claims) < 2:
         return tuple(sights)
@@ -251,6 +250,18 @@ def with_one_platform(sights: Sequence[SlotSight]) -> tuple[SlotSight, ...]:
     problem = f"the tags declare {len(claims)} slots of kind platform ({names}), and a cell runs one Platform"
     wrong = {one.name for one in claims if granted != [one.name]}
     return tuple(replace(one, problem=one.problem or problem) if one.name in wrong else one for one in sights)
+
+
+def _kind(sight: SlotSight) -> Kind | None:
+    """What the tags say, or the record where they are wrong or gone."""
+    told = sight.record.assignment if sight.record else None
+    return sight.spec.kind if sight.spec else getattr(told, "kind", None)
+
+
+def _is_in_use(sight: SlotSight) -> bool:
+    """False for a slot that is retired: no tags, no operation, and no grantee without evidence."""
+    record = sight.record
+    return sight.spec is not None or (record is not None and bool(record.unfenced or record.operation))
 
 
 def _hostname(platform: Case) -> str:

@@ -85,7 +85,7 @@ def explained(case: Case) -> Gate:
     if case.is_platform or platform is None or not has_only_failed:
         return Gate("explained", True, "not explained by the Platform")
     verdict = signals.judge(platform)
-    if verdict.life is not signals.Life.WELL:
+    if verdict.life not in (signals.Life.WELL, signals.Life.REACHED):
         return Gate("explained", False, f"explained by the Platform, which is not well: {verdict.why}")
     since = well_since(platform)
     if since is None:

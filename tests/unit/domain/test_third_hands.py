@@ -44,7 +44,7 @@ from picoha.domain.decision import Answer
 from picoha.domain.launch_rules import Launch, is_ungated
 from picoha.domain.model import AgentPhase, InstanceState, Kind, Member, Pico, PicoType, SlotName
 from picoha.domain.policy import Policy
-from picoha.domain.record import Mode, Order, OrderVerb, Phase, RequestVerb, Step
+from picoha.domain.record import Mode, Order, OrderVerb, Phase, RequestVerb, SlotRecord, Step
 
 HOLDER, PLATFORM_HOLDER = holder_of(EC1), holder_of(PLATFORM)
 POLICY = Policy()
@@ -74,6 +74,26 @@ def test_two_platforms_that_nothing_tells_apart_are_both_held(epoch: int) -> Non
     record = a_record(PLATFORM, epoch=epoch)
     sights = [a_sight(PLATFORM, record=record), a_copy(record=replace(record, slot=SlotName("mz2")))]
     assert all(one.problem for one in with_one_platform(sights))
+
+
+@pytest.mark.parametrize(
+    ("left", "is_held"),
+    [
+        (a_record(PLATFORM), True),
+        (in_failover(PLATFORM, Step.AWAITING_HOST), True),
+        (a_record(PLATFORM, unfenced=()), False),
+    ],
+    ids=["granted", "failing over", "retired"],
+)
+def test_a_platform_whose_tags_are_lost_keeps_its_place_until_it_is_retired(
+    left: SlotRecord, is_held: bool
+) -> None:
+    lost = a_sight(PLATFORM, spec=None, group=None, record=left)
+    lost, copy = with_one_platform([lost, a_copy()])
+    assert bool(copy.problem) is is_held
+    case = a_case(a_sight(EC1), lost, copy)
+    assert case.platform is not None
+    assert case.platform.sight.name == (PLATFORM if is_held else "mz2")
 
 
 def test_a_copy_moves_nobodys_names() -> None:
@@ -123,7 +143,7 @@ def test_more_picos_take_longer() -> None:
 
 
 def sick(slot: str = EC1) -> SlotSight:
-    return a_sight(slot, reports={holder_of(slot): a_sick_report(slot)})
+    return a_sight(slot, reports={holder_of(slot): a_sick_report(slot, reaches_platform=False)})
 
 
 @pytest.mark.parametrize(
@@ -138,8 +158,14 @@ def sick(slot: str = EC1) -> SlotSight:
     ids=["silent", "suspect", "failed", "leaving", "just well again"],
 )
 def test_picos_that_fail_without_their_platform_are_left_alone(platform: SlotSight) -> None:
-    decision = decided(sick(), platform)
+    blind = a_sight(EC2, reports={holder_of(EC2): a_report(EC2, reaches_platform=False)})
+    decision = decided(sick(), platform, blind)
     assert (decision.rule, decision.answer, decision.actions) == (443, Answer.HOLD, ())
+
+
+def test_a_platform_that_a_witness_reaches_explains_nothing() -> None:
+    reached = a_sight(EC2, reports={holder_of(EC2): a_report(EC2, reaches_platform=True)})
+    assert decided(sick(), a_silent_sight(PLATFORM, 40), reached).rule == 433
 
 
 def test_once_the_platform_is_well_for_long_they_are_restarted() -> None:
