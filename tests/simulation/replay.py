@@ -20,7 +20,8 @@ def seed_again(seed: int) -> int:
     from picoha.adapters.desk.story import Story
     from picoha.entrypoints.drill import report
     from picoha.entrypoints.render import drill_text
-    from simulation.runs import prepared, seeded
+    from simulation.runs import prepared
+    from simulation.seeds import seeded
 
     desk = prepared(Story(title=f"seed {seed}"))
     outcome = seeded(desk, seed)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
-import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,19 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from picoha.adapters.desk.script import VERBS, schedule
+from picoha.adapters.desk.script import schedule
 from picoha.adapters.desk.story import Beat, Story, read_story
 from picoha.domain.record import Mode, Phase, SlotRecord, Step
 from picoha.entrypoints.drill import PAGE, Desk, DrillReport, report
-from simulation.faults import Fault, Injector, Plan, by_chance
+from simulation.faults import Fault, Injector, Plan
 from simulation.sites import Site
 
 STORIES = Path(__file__).parents[2] / "stories"
 LOOK_S = 60.0
-TO_THE_END = 10
 LATE = timedelta(seconds=60)
 """A page that is due is written at the next look, and published with it: one sweep, at most."""
-SLOTS = ("platform1", "ec1", "ec2")
 
 
 @dataclass(frozen=True)
@@ -205,85 +201,6 @@ def _end(desk: Desk) -> dict[str, Any]:
             "has_address": host.instance.public_ip if host else None,
         }
     return {"slots": slots, "held": len(held)}
-
-
-def random_beats(rng: random.Random) -> list[Beat]:
-    """Return one to three things that happen to the demo cell within five minutes."""
-    beats: list[Beat] = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        slot, at = rng.choice(SLOTS), rng.uniform(1, 250)
-        beats += rng.choice(_THINGS)(slot, at, rng)
-    assert all(one.do in VERBS for one in beats)
-    return beats
-
-
-def _one(do: str) -> Callable[[str, float, random.Random], list[Beat]]:
-    return lambda slot, at, rng: [Beat(s=at, do=do, slot=slot)]
-
-
-def _sick(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    pico = "platform" if slot == "platform1" else slot
-    return [Beat(s=at, do="pico-fails", slot=slot, pico=pico, code=rng.choice((100, 99)))]
-
-
-def _silent(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    return [
-        Beat(s=at, do="agent-dies", slot=slot),
-        Beat(s=at + rng.uniform(20, 300), do="agent-returns", slot=slot),
-    ]
-
-
-def _paused(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    return [
-        Beat(s=at, do="pause", slot=slot, for_s=rng.uniform(30, 300)),
-        Beat(s=at + 10, do="die", slot=slot),
-    ]
-
-
-def _observed(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    return [Beat(s=at, do="mode", to="observe"), Beat(s=at + rng.uniform(5, 120), do="mode", to="enforce")]
-
-
-def _asked(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    return [Beat(s=at, do="ask", name=rng.choice(("switchover", "failover")), slot=slot)]
-
-
-def _bad_start(slot: str, at: float, rng: random.Random) -> list[Beat]:
-    return [
-        Beat(s=at, do="bad-starts", slot=slot, code=1),
-        Beat(s=at + 5, do="die", slot=slot),
-        Beat(s=at + 500, do="bad-starts", slot=slot, code=0),
-    ]
-
-
-_THINGS: tuple[Callable[[str, float, random.Random], list[Beat]], ...] = (
-    _one("die"),
-    _one("die"),
-    _one("terminate"),
-    _one("stop"),
-    _one("unhealthy"),
-    _one("reboot"),
-    _one("kill-handlers"),
-    _one("hang-terminate"),
-    _sick,
-    _silent,
-    _paused,
-    _observed,
-    _asked,
-    _bad_start,
-)
-
-
-def seeded(desk: Desk, seed: int) -> Outcome:
-    """Play one seed: random things, and a random subset of faults at a random rate.
-
-    Every tenth is played to its end, however quiet the cell is.
-    """
-    rng = random.Random(seed)
-    kinds = [one for one in Fault if rng.random() < 0.5]
-    rate = rng.choice((0.0, 0.005, 0.02, 0.05))
-    length = Length(quiet_s=math.inf) if seed % TO_THE_END == 0 else Length()
-    return play(desk, random_beats(rng), by_chance(rng, rate, kinds), length)
 
 
 def story_named(name: str) -> Story:

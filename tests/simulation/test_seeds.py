@@ -4,14 +4,13 @@
 
 A seed is a day of the demo cell: one to three accidents or requests, and for 400 s faults of a random
 choice of kinds at a random rate; then the cell settles, for up to 40 minutes in all. It takes about
-0.55 s of one core. `make test` plays what 40 s on each of two cores allow; `make test-deep` plays
+0.5 s of one core. `make test` plays what 40 s on each of two cores allow; `make test-deep` plays
 20,000, an hour and a half on two cores, or PICOHA_SEEDS of them.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,33 +18,21 @@ import pytest
 from picoha.adapters.desk.story import Story
 from picoha.domain import decide
 from picoha.entrypoints.drill import Desk
-from simulation.runs import Outcome, in_fork, prepared, seeded
+from simulation.runs import Outcome, in_fork, prepared
+from simulation.seeds import play_apart, seeded
 
 SHARDS = 2
-DEEP_SHARDS = 8
+DEEP_SHARDS = 40
 BUDGET_S = 40.0
 IDLE_SEEDS = range(3, 9)
 DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
 
 
 def run(seeds: range, budget_s: float, figure: Callable[[str], None]) -> None:
-    desk = prepared(Story(title="a random bad day"))
-    started, bad = time.monotonic(), {}
-    count = calls = crashes = struck = 0
-    hours = 0.0
-    for seed in seeds:
-        if time.monotonic() - started > budget_s:
-            break
-        outcome = in_fork(lambda seed=seed: seeded(desk, seed))  # type: ignore[misc]  # bound at once
-        count, calls, crashes = count + 1, calls + outcome.calls, crashes + outcome.crashes
-        struck, hours = struck + len(outcome.struck), hours + outcome.virtual_s / 3600
-        if outcome.problems:
-            bad[seed] = outcome.problems
-    figure(
-        f"{count} seeds, {hours:.0f} virtual hours, {calls} calls, {struck} faults, "
-        f"{crashes} crashes, {len(bad)} with violations"
-    )
-    assert bad == {}, f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(bad))}: {bad}"
+    tally = play_apart(seeds, budget_s)
+    figure(str(tally))
+    replay = f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(tally.bad), '')}"
+    assert tally.bad == {}, f"{replay}: {tally.bad}"
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
