@@ -135,7 +135,8 @@ _THINGS: tuple[Callable[[str, float, random.Random], list[Beat]], ...] = (
 def seeded(desk: Desk, seed: int) -> Outcome:
     """Play one seed: random things, and a random subset of faults at a random rate.
 
-    One in 49 is played to its end, however quiet the cell is; 49 is prime to any number of shards here.
+    One in 49 is played to its end, however quiet the cell is: 49 shares no factor with the numbers of
+    shards, so each shard has its part of these long ones.
     """
     rng = random.Random(seed)
     kinds = [one for one in Fault if rng.random() < 0.5]
