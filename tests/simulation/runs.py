@@ -28,12 +28,14 @@ LATE = timedelta(seconds=60)
 class Length:
     """Virtual seconds: how long faults happen, how long the cell may then settle, when it has.
 
+    An operation that is under way at the end has `finish_s` more: after a cool-down it begins late.
     Five sweeps of the controller fit into `quiet_s`: what has not happened by then has no cause left.
     """
 
     faults_s: float = 400.0
     settle_s: float = 2000.0
     quiet_s: float = 300.0
+    finish_s: float = 3600.0
 
 
 @dataclass
@@ -109,14 +111,25 @@ def settle(desk: Desk, length: Length) -> float:
     """Let time pass until the cell has been well and unchanged for long; return the seconds it took."""
     kernel, begin = desk.world.kernel, desk.world.kernel.elapsed
     end, quiet_since, seen = begin + length.settle_s, begin, _well(desk)
-    while kernel.elapsed < end:
-        kernel.run_for(min(LOOK_S, end - kernel.elapsed))
+    while kernel.elapsed < end or (kernel.elapsed < end + length.finish_s and _is_under_way(desk)):
+        left_s = end - kernel.elapsed
+        kernel.run_for(min(LOOK_S, left_s) if left_s > 0 else LOOK_S)
         now = _well(desk)
         if now is None or now != seen:
             quiet_since, seen = kernel.elapsed, now
         elif kernel.elapsed - quiet_since >= length.quiet_s:
             break
     return kernel.elapsed - begin
+
+
+def _is_under_way(desk: Desk) -> bool:
+    """True while an operation runs that neither ended nor waits, and of which nobody was told."""
+    return any(_is_running(record) for record in desk.world.records().values())
+
+
+def _is_running(record: SlotRecord) -> bool:
+    op = record.operation
+    return op is not None and op.step is not Step.NEEDS_OPERATOR and record.attention is None
 
 
 def _well(desk: Desk) -> dict[str, Any] | None:
@@ -153,7 +166,7 @@ def unsettled(desk: Desk) -> Iterator[str]:
         op = record.operation
         if op is None and is_served(desk, record):
             continue
-        if op is not None and op.step is not Step.NEEDS_OPERATOR and record.attention is None:
+        if op is not None and _is_running(record):
             yield f"L1: {op.id} is still {op.step}"
         elif not _is_told(desk, record):
             what = f"{record.phase}, its operation {op.step}," if op else "lost"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 RESULT_WITHIN = timedelta(minutes=5)
 """An intent of an open operation without a result for longer than this is a gap in the audit (S13).
 
-A crash after the call loses its result; then a later send has one, or the observed effect ended it.
+A crash after the call loses its result for ever. The next worker sends again, and notes that, or it sees
+the effect and goes on: to another intent, or to another step.
 """
 AIMED = ("FenceHost", "HintUnhealthy", "AbandonLaunch")
 """The calls of an operation whose journal text names the instance (domain/actions.py)."""
@@ -24,7 +25,7 @@ AIMED = ("FenceHost", "HintUnhealthy", "AbandonLaunch")
 
 def calls(ledger: Ledger, now: datetime) -> Iterable[str]:
     """Yield every promise that an intent of the journal breaks."""
-    results = {(row.operation, row.number, row.sends) for row in ledger.journal if row.outcome}
+    noted = {row.operation: row.at for row in sorted(ledger.journal, key=lambda row: row.at) if row.outcome}
     for row in ledger.journal:
         op = ledger.operations.get(row.operation)
         if row.outcome:
@@ -35,8 +36,8 @@ def calls(ledger: Ledger, now: datetime) -> Iterable[str]:
         yield from _aims(ledger, op, row)
         if row.at < op.opened_at:
             yield f"S7: {row.action} was ordered before {op.id} was admitted"
-        is_noted = any(key[:2] == (row.operation, row.number) and key[2] >= row.sends for key in results)
-        if not (is_noted or op.is_ended) and now - row.at > RESULT_WITHIN:
+        went_on = op.is_ended or op.step_at > row.at or (op.id in noted and noted[op.id] >= row.at)
+        if not went_on and now - row.at > RESULT_WITHIN:
             yield f"S13: {row.action} of {op.id} at {row.at:%H:%M:%S} has no result"
 
 

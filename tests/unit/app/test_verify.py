@@ -21,7 +21,7 @@ from picoha.app.ports import JournalRow
 from picoha.app.verify import Ledger
 from picoha.domain.actions import AbandonLaunch, FenceHost, FreeAddress
 from picoha.domain.model import AssociationId, Evidence, EvidenceKind, InstanceId, InstanceState
-from picoha.domain.record import Operation
+from picoha.domain.record import Operation, Step
 from unit.app.ledgers import a_ledger, a_row, admitted, an_op, found, shown
 
 OLD = holder_of(EC1)
@@ -122,6 +122,37 @@ def test_s6_a_bystander_is_not_fenced() -> None:
     assert called(FenceHost(OLD, force=True), op) == []
     other = FenceHost(holder_of(EC2))
     assert called(other, op) == [f"S6: {other} of {op.id} aims at no victim"]
+
+
+# S13.
+
+
+def unanswered(op: Operation, *results: tuple[int, float]) -> list[str]:
+    """What is said of a call 400 s ago; each result is the number of its intent and its age."""
+    sent = JournalRow(op.id, 1, 1, str(FenceHost(OLD)), ago(400))
+    noted = [JournalRow(op.id, number, 1, "", ago(age), "accepted") for number, age in results]
+    return found(a_ledger(op, rows=[admitted(op)], journal=[sent, *noted]))
+
+
+def test_s13_a_call_without_a_result_is_named_while_nothing_went_on() -> None:
+    op = an_op(EC1, 500)
+    gap = [f"S13: {FenceHost(OLD)} of {op.id} at {ago(400):%H:%M:%S} has no result"]
+    assert unanswered(op) == gap
+    assert unanswered(op, (2, 401)) == gap
+    assert unanswered(op, (1, 399)) == []
+
+
+def test_s13_a_result_that_a_crash_lost_is_no_gap_once_the_operation_went_on() -> None:
+    op = an_op(EC1, 500)
+    assert unanswered(op, (2, 200)) == []
+    assert unanswered(replace(op, step=Step.NEEDS_OPERATOR, stuck_in=Step.FENCING, step_at=ago(300))) == []
+    assert unanswered(an_op(EC1, 500, 100)) == []
+
+
+def test_s13_of_a_call_a_moment_ago_no_result_is_expected_yet() -> None:
+    op = an_op(EC1, 500)
+    row = JournalRow(op.id, 1, 1, str(FenceHost(OLD)), ago(299))
+    assert found(a_ledger(op, rows=[admitted(op)], journal=[row])) == []
 
 
 # S10.
