@@ -1,4 +1,4 @@
-"""Hypothesis profiles (`ci`: the same examples on every run; `deep`: twenty times as many), and figures."""
+"""Hypothesis profiles (`ci`: the same examples each time; `deep`: twenty times as many); what a run tells."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
         request.node.user_properties.append(("figure", text))
 
     return say
+
+
+class Failures:
+    """Tells each failure when it happens: a search of hours may be stopped before its summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Print the message of a failed assertion, or the end of another report."""
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            said = crash.message if crash else report.longreprtext
+            self.terminal.write_line(f"\n{report.nodeid}: {said[:2000]}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register it where the terminal is, not in a worker of xdist."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Failures(terminal))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
