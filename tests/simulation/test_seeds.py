@@ -3,9 +3,10 @@
 .venv/bin/python tests/simulation/replay.py SEED
 
 A seed is a day of the demo cell: one to three accidents or requests, and for 400 s faults of a random
-choice of kinds at a random rate; then the cell settles, for up to 40 minutes in all. It takes about
-0.5 s of one core. `make test` plays what 40 s on each of two cores allow; `make test-deep` plays
-20,000, an hour and a half on two cores, or PICOHA_SEEDS of them.
+choice of kinds at a random rate; then the cell settles, for up to 40 minutes in all, and until no
+operation is under way, an hour more at most. It takes about 0.5 s of one core. `make test` plays what
+40 s on each of two cores allow; `make test-deep` plays 20,000, an hour and a half on two cores, or
+PICOHA_SEEDS of them.
 """
 
 from __future__ import annotations

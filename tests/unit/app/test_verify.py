@@ -1,4 +1,4 @@
-"""`verify` on crafted ledgers: each broken promise is named, its lawful neighbour is not. Limits: apart."""
+"""`verify` on crafted ledgers: each broken promise is named, its lawful neighbour is not (S8: apart)."""
 
 from __future__ import annotations
 
