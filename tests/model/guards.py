@@ -37,6 +37,7 @@ from picoha.domain import (
     signals,
     verify_rules,
 )
+from picoha.domain.case import Case
 from picoha.domain.record import RequestVerb
 
 ROGUE = COLD._replace(name="cold, rogue", left=Left(rogues=1))
@@ -64,13 +65,13 @@ GUARDS = (
     # What counts as evidence.
     Mutant(
         "shutting-down counts as evidence",
-        (put(guard_rules, "_proof", proof_when_shutting_down),),
+        (put(Case, "proof_of", proof_when_shutting_down),),
         layers=BARE,
         only=S3,
     ),
     Mutant(
         "a host that EC2 does not show counts as off",
-        (put(guard_rules, "_proof", proof_when_not_shown),),
+        (put(Case, "proof_of", proof_when_not_shown),),
         setting=ROGUE,
         layers=BARE,
         only=S3,

@@ -10,8 +10,10 @@ from hypothesis import event, example, given
 
 from builders import (
     EC1,
+    NEW,
     PLATFORM,
     a_host,
+    a_report,
     a_request,
     a_sight,
     a_silent_sight,
@@ -28,13 +30,16 @@ from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.invariants import broken
 from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, SlotName, Unknown
 from picoha.domain.policy import Policy
-from picoha.domain.record import Mode, RequestVerb, Step
+from picoha.domain.record import Mode, RequestVerb, SlotRecord, Step
 from random_cells import cells
 
 POLICY = Policy()
 KNOWN_LOOPS: frozenset[int] = frozenset()
 """Rules that may take turns or repeat on a world that stands still: none."""
 FENCES = (Step.FENCING, Step.DRAINING)
+ADOPTED = a_request(RequestVerb.ADOPT, EC1, instance=holder_of(EC1))
+TWO = (a_host(EC1), a_host(EC1, NEW))
+TOLD = {NEW: a_report(EC1, NEW, highest_epoch=4)}
 
 Check = Callable[[Observation, SlotSight, Decision], None]
 
@@ -89,12 +94,25 @@ def s4_evidence_is_what_ec2_or_its_group_or_a_human_said(
 def s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence(
     _seen: Observation, sight: SlotSight, decision: Decision
 ) -> None:
-    change, before = decision.change, sight.record
+    change, before = decision.change, sight.record or SlotRecord(sight.name)
     if change is not None and change.grant is not None:
-        assert before is not None
         assert change.record.epoch > before.epoch
         assert change.record.unfenced == (change.grant,) == (change.record.holder,)
         assert set(before.unfenced) <= {change.grant}
+
+
+def s2_no_grant_beside_a_heard_holder_of_a_later_epoch(
+    seen: Observation, sight: SlotSight, decision: Decision
+) -> None:
+    if decision.change is None or decision.change.grant is None:
+        return
+    case = Case(seen, sight, POLICY)
+    for report in sight.reports.values():
+        host = case.host(report.instance)
+        is_off = host is None or host.state is not InstanceState.RUNNING
+        is_grantee = report.instance == decision.change.grant
+        is_older = report.highest_epoch <= case.record.epoch
+        assert is_off or is_grantee or is_older or case.fresh_report(report.instance) is None
 
 
 def s6_only_the_victim_of_an_open_operation_is_fenced(
@@ -154,6 +172,7 @@ CHECKS: tuple[Check, ...] = (
     s11_what_could_not_be_read_is_neither_taken_from_nor_given,
     s4_evidence_is_what_ec2_or_its_group_or_a_human_said,
     s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence,
+    s2_no_grant_beside_a_heard_holder_of_a_later_epoch,
     s6_only_the_victim_of_an_open_operation_is_fenced,
     s9_in_observe_nothing_is_taken_ordered_or_begun,
     a_platform_that_a_fresh_witness_reaches_is_not_lost_by_silence,
@@ -167,6 +186,8 @@ CHECKS: tuple[Check, ...] = (
 @example(an_observation(a_sight(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),))))
 @example(an_observation(a_silent_sight(PLATFORM, 3600), a_silent_sight(EC1, 95)))
 @example(an_observation(a_sight(EC1, requests=(a_request(RequestVerb.FAILOVER, EC1),))))
+@example(an_observation(a_sight(EC1, record=None, requests=(ADOPTED,))))
+@example(an_observation(a_sight(EC1, record=None, requests=(ADOPTED,), hosts=TWO, reports=TOLD)))
 def test_every_cell_gets_a_decision_that_keeps_every_promise(seen: Observation) -> None:
     for slot, decision in decisions(seen):
         event(f"rule {decision.rule}")

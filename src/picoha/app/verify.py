@@ -26,7 +26,7 @@ SAID = {
     EvidenceKind.POWER: "EC2 says terminated",
     EvidenceKind.ACTIVITY: "its group's activity says it was terminated successfully",
 }
-"""The only sentences under which guard_rules writes these kinds of evidence (S4)."""
+"""The only sentences under which `Case.proof_of` gives these kinds of evidence (S4)."""
 ENDS = ("done", "aborted")
 NOT_CHECKED = (
     "S3: needs the hosts' own truth",

@@ -10,6 +10,8 @@ from functools import cached_property
 from picoha.domain.model import (
     GOING_OR_GONE,
     Address,
+    Evidence,
+    EvidenceKind,
     Host,
     InstanceId,
     InstanceState,
@@ -181,6 +183,17 @@ class Case:
     def holder_is_proven_off(self) -> bool:
         """True once the recorded holder has evidence (it left the list of unfenced grantees)."""
         return self.record.holder is not None and self.record.holder not in self.record.unfenced
+
+    def proof_of(self, instance: InstanceId) -> Evidence | None:
+        """Return what AWS shows that proves the host off, or None; nothing else counts (design.md 6)."""
+        host = self.host(instance)
+        if host is not None and host.is_terminated:
+            kind, detail = EvidenceKind.POWER, "EC2 says terminated"
+        elif host is None and instance in self.sight.departed:
+            kind, detail = EvidenceKind.ACTIVITY, "its group's activity says it was terminated successfully"
+        else:
+            return None
+        return Evidence(instance, self.sight.name, kind, self.now, detail)
 
     @cached_property
     def platform(self) -> Case | None:

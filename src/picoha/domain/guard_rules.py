@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold
-from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, Unknown
+from picoha.domain.model import GOING_OR_GONE, Evidence, Unknown
 from picoha.domain.operator_rules import next_request
 from picoha.domain.record import RequestVerb
 
@@ -43,19 +43,8 @@ def write_evidence(case: Case) -> Decision:
 
 
 def _proofs(case: Case) -> tuple[Evidence, ...]:
-    found = (_proof(case, instance) for instance in case.record.unfenced)
+    found = (case.proof_of(instance) for instance in case.record.unfenced)
     return tuple(proof for proof in found if proof is not None)
-
-
-def _proof(case: Case, instance: InstanceId) -> Evidence | None:
-    host = case.host(instance)
-    if host is not None and host.is_terminated:
-        kind, detail = EvidenceKind.POWER, "EC2 says terminated"
-    elif host is None and instance in case.sight.departed:
-        kind, detail = EvidenceKind.ACTIVITY, "its group's activity says it was terminated successfully"
-    else:
-        return None
-    return Evidence(instance=instance, slot=case.sight.name, kind=kind, seen_at=case.now, detail=detail)
 
 
 def epoch_is_below_floor(case: Case) -> bool:

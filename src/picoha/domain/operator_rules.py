@@ -136,6 +136,9 @@ def adopt(case: Case) -> Decision:
         return _refused(case, f"EC2 does not say that {request.instance} is running in this slot")
     if others:
         return _refused(case, f"{', '.join(others)} held the slot and has no evidence; confirm-fenced first")
+    rival = _rival(case)
+    if rival:
+        return _refused(case, f"{rival}; terminate it by id first, or adopt it")
     highest = max([record.epoch, *(one.highest_epoch for one in case.sight.reports.values())])
     adopted = replace(
         record,
@@ -149,9 +152,43 @@ def adopt(case: Case) -> Decision:
         active_since=None,
         would_have="",
     )
-    change = Change(adopted, grant=host.instance, pins_mode=True, consumes=request.id, event="adopted")
+    change = Change(
+        record=adopted,
+        evidence=_later_holders_proven_off(case),
+        grant=host.instance,
+        pins_mode=True,
+        consumes=request.id,
+        event="adopted",
+    )
     sentence = f"{request.by} adopts {host.instance} as epoch {highest + 1}: {request.reason}"
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
+
+
+def _rival(case: Case) -> str:
+    """Return which other running host may run the slot's picos by its own report, or "" (S2).
+
+    A record that is lost or old does not know every earlier holder; the hosts' own reports do. A host
+    that has been silent for `confirm_silence` is the human's to judge, as for `confirm-fenced`.
+    """
+    for report in case.sight.reports.values():
+        host, age = case.host(report.instance), case.now - report.at
+        is_running = host is not None and host.state is InstanceState.RUNNING
+        is_other = report.instance != next_request(case).instance
+        if not (is_other and is_running and age < case.policy.confirm_silence):
+            continue
+        said = f"{age.total_seconds():.0f} s ago {report.instance} said that "
+        if report.highest_epoch > case.record.epoch:
+            return f"{said}it has held epoch {report.highest_epoch}, above the record's {case.record.epoch}"
+        if any(one.health.is_good for one in report.picos.values()):
+            return f"{said}its picos run"
+    return ""
+
+
+def _later_holders_proven_off(case: Case) -> tuple[Evidence, ...]:
+    """Evidence of holders that only their own reports tell of, the record being lost or old (S2)."""
+    later = (one for one in case.sight.reports.values() if one.highest_epoch > case.record.epoch)
+    proofs = (case.proof_of(one.instance) for one in later)
+    return tuple(proof for proof in proofs if proof is not None)
 
 
 def switchover(case: Case) -> Decision:

@@ -34,7 +34,7 @@ from builders import (
 from picoha.domain.case import SlotSight
 from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
+from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState, Report, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, OrderVerb, Pause, Phase, RequestVerb, Step, Verb
 
@@ -180,6 +180,51 @@ def test_adopt_needs_a_running_host_of_the_slot(state: InstanceState) -> None:
 def test_adopt_is_refused_while_another_grantee_has_no_evidence() -> None:
     sight = a_sight(EC1, hosts=(a_host(EC1), a_host(EC1, NEW)))
     assert is_refused(decided(asked(sight, ADOPT, NEW)), "i-ec1 held the slot and has no evidence")
+
+
+def beside(other: Report, state: InstanceState = InstanceState.RUNNING) -> SlotSight:
+    """A slot whose record is lost; its host waits, and `other` is what a second host told last."""
+    waits = a_report(EC1, highest_epoch=0, picos={})
+    hosts = (a_host(EC1), a_host(EC1, NEW, state=state))
+    return a_sight(EC1, record=None, hosts=hosts, reports={HOLDER: waits, NEW: other})
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"highest_epoch": 4, "picos": {}}, "5 s ago i-new said that it has held epoch 4, above"),
+        ({"highest_epoch": 0}, "5 s ago i-new said that its picos run"),
+        ({"highest_epoch": 0, "at": ago(599)}, "599 s ago i-new said"),
+    ],
+)
+def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(told: dict[str, Any], why: str) -> None:
+    sight = beside(a_report(EC1, NEW, **told))
+    decision = decided(asked(sight, ADOPT, HOLDER))
+    assert is_refused(decision, why)
+    assert "terminate it by id first, or adopt it" in decision.sentence
+    assert written(decided(asked(sight, ADOPT, NEW))).holder == NEW
+
+
+@pytest.mark.parametrize(
+    "sight",
+    [
+        beside(a_report(EC1, NEW, highest_epoch=0, picos={})),
+        beside(a_report(EC1, NEW, highest_epoch=4, at=ago(600))),
+        beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.SHUTTING_DOWN),
+        beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.TERMINATED),
+    ],
+    ids=["it waits", "silent for ten minutes", "going", "gone"],
+)
+def test_adopt_goes_on_beside_a_host_that_runs_nothing_or_is_the_humans_to_judge(sight: SlotSight) -> None:
+    assert written(decided(asked(sight, ADOPT, HOLDER))).holder == HOLDER
+
+
+def test_s2_adopt_writes_the_evidence_of_later_holders_that_the_record_forgot() -> None:
+    """What EC2 proves is kept; a silent host that it does not prove off is no evidence."""
+    for state, proven in ((InstanceState.TERMINATED, [NEW]), (InstanceState.SHUTTING_DOWN, [])):
+        change = change_of(decided(asked(beside(a_report(EC1, NEW, highest_epoch=4), state), ADOPT, HOLDER)))
+        assert [one.instance for one in change.evidence] == proven
+        assert change.record.epoch == 5
 
 
 def test_adopt_is_refused_while_an_operation_is_open() -> None:
