@@ -14,7 +14,7 @@ from datetime import timedelta
 from picoha.domain import gates, signals
 from picoha.domain.case import Case, is_active
 from picoha.domain.decision import Answer, Change, Decision, Rule, wait
-from picoha.domain.model import Evidence, EvidenceKind, InstanceState
+from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState
 from picoha.domain.progress import begin, notice, opened
 from picoha.domain.record import Pause, Phase, Request, RequestVerb, Step, Verb
 
@@ -91,9 +91,15 @@ def _heard_lately(case: Case) -> str:
     is_elsewhere = address is not None and not address.is_free and address.instance != asked
     if not case.is_platform or is_elsewhere:
         return ""  # a witness of the Platform's name tells of the host that has its address
+    return _witness(case)
+
+
+def _witness(case: Case) -> str:
+    """Return which other slot reached the Platform within `confirm_silence`, or ""."""
     for sight in case.seen.slots:
         for one in sight.reports.values():
-            if one.reaches_platform and case.now - one.at < limit and sight.name != case.sight.name:
+            is_late = case.now - one.at >= case.policy.confirm_silence
+            if one.reaches_platform and not is_late and sight.name != case.sight.name:
                 return f"{sight.name} connected to it {(case.now - one.at).total_seconds():.0f} s ago"
     return ""
 
@@ -165,23 +171,28 @@ def adopt(case: Case) -> Decision:
 
 
 def _rival(case: Case) -> str:
-    """Return which other running host may run the slot's picos by its own report, or "" (S2).
+    """Return which other running host may run the slot's picos, or "" (S2).
 
-    A record that is lost or old does not know every earlier holder; the hosts' own reports do. A host
-    that has been silent for `confirm_silence` is the human's to judge, as for `confirm-fenced`.
+    A record that is lost or old does not know every earlier holder; the hosts' reports and the Platform's
+    witnesses do. A host of which nobody heard for `confirm_silence` is the human's to judge, as for
+    `confirm-fenced`.
     """
-    for report in case.sight.reports.values():
-        host, age = case.host(report.instance), case.now - report.at
-        is_running = host is not None and host.state is InstanceState.RUNNING
-        is_other = report.instance != next_request(case).instance
-        if not (is_other and is_running and age < case.policy.confirm_silence):
-            continue
-        said = f"{age.total_seconds():.0f} s ago {report.instance} said that "
+    named = next_request(case).instance
+    others = (one.instance for one in case.hosts if one.state is InstanceState.RUNNING)
+    return next((said for one in others if one != named and (said := _may_run(case, one))), "")
+
+
+def _may_run(case: Case, instance: InstanceId) -> str:
+    report = case.report(instance)
+    if report is not None and (age := case.now - report.at) < case.policy.confirm_silence:
+        said = f"{age.total_seconds():.0f} s ago {instance} said that"
         if report.highest_epoch > case.record.epoch:
-            return f"{said}it has held epoch {report.highest_epoch}, above the record's {case.record.epoch}"
+            return f"{said} it has held epoch {report.highest_epoch}, above the record's {case.record.epoch}"
         if any(one.health.is_good for one in report.picos.values()):
-            return f"{said}its picos run"
-    return ""
+            return f"{said} its picos run"
+    has_address = case.is_platform and case.address is not None and case.address.instance == instance
+    witness = _witness(case) if has_address else ""
+    return f"{instance} has the Platform's address, and {witness}" if witness else ""
 
 
 def _later_holders_proven_off(case: Case) -> tuple[Evidence, ...]:

@@ -10,7 +10,6 @@ import pytest
 from builders import (
     EC1,
     EC2,
-    NEW,
     NOW,
     PLATFORM,
     a_group,
@@ -31,32 +30,16 @@ from builders import (
     paused,
     written,
 )
-from picoha.domain.case import SlotSight
 from picoha.domain.decide import decide_slot
-from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState, Report, Unknown
+from picoha.domain.decision import Answer
+from picoha.domain.model import Evidence, EvidenceKind, InstanceState, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, OrderVerb, Pause, Phase, RequestVerb, Step, Verb
+from unit.domain.asking import asked, change_of, is_refused
 
 HOLDER = holder_of(EC1)
 CONFIRM, RETRY, ABORT = RequestVerb.CONFIRM_FENCED, RequestVerb.RETRY, RequestVerb.ABORT
-ADOPT, SWITCH, FORCE = RequestVerb.ADOPT, RequestVerb.SWITCHOVER, RequestVerb.FAILOVER
-
-
-def asked(sight: SlotSight, verb: RequestVerb, instance: str | None = None, age: float = 3) -> SlotSight:
-    named = InstanceId(instance) if instance else None
-    return replace(sight, requests=(a_request(verb, sight.name, instance=named, at=ago(age)),))
-
-
-def change_of(decision: Decision) -> Change:
-    assert decision.change is not None
-    return decision.change
-
-
-def is_refused(decision: Decision, why: str) -> bool:
-    change = change_of(decision)
-    same = change.record.operation is None or change.evidence == ()
-    return decision.answer is Answer.REFUSE and change.consumes == "r1" and why in decision.sentence and same
+SWITCH, FORCE = RequestVerb.SWITCHOVER, RequestVerb.FAILOVER
 
 
 @pytest.mark.parametrize(("age", "rule"), [(600, 219), (600.1, 201)])
@@ -160,78 +143,6 @@ def test_abort_without_an_operation_is_refused() -> None:
     assert is_refused(decided(asked(a_sight(EC1), ABORT)), "no operation of this slot is open")
 
 
-def test_adopt_goes_above_everything_any_agent_has_seen() -> None:
-    sight = a_sight(EC1, reports={HOLDER: a_report(EC1, highest_epoch=8)})
-    decision = decided(asked(sight, ADOPT, HOLDER))
-    record = written(decision)
-    assert (decision.rule, change_of(decision).grant) == (217, HOLDER)
-    assert (record.epoch, record.holder, record.phase) == (9, HOLDER, Phase.ACTIVE)
-    assert (record.unfenced, record.granted_at) == ((HOLDER,), NOW)
-
-
-@pytest.mark.parametrize("state", [one for one in InstanceState if one is not InstanceState.RUNNING])
-def test_adopt_needs_a_running_host_of_the_slot(state: InstanceState) -> None:
-    record = a_record(EC1, unfenced=())
-    sight = a_sight(EC1, hosts=(a_host(EC1, state=state),), record=record)
-    assert is_refused(decided(asked(sight, ADOPT, HOLDER)), "running")
-    assert is_refused(decided(asked(sight, ADOPT, "i-stranger")), "i-stranger is running")
-
-
-def test_adopt_is_refused_while_another_grantee_has_no_evidence() -> None:
-    sight = a_sight(EC1, hosts=(a_host(EC1), a_host(EC1, NEW)))
-    assert is_refused(decided(asked(sight, ADOPT, NEW)), "i-ec1 held the slot and has no evidence")
-
-
-def beside(other: Report, state: InstanceState = InstanceState.RUNNING) -> SlotSight:
-    """A slot whose record is lost; its host waits, and `other` is what a second host told last."""
-    waits = a_report(EC1, highest_epoch=0, picos={})
-    hosts = (a_host(EC1), a_host(EC1, NEW, state=state))
-    return a_sight(EC1, record=None, hosts=hosts, reports={HOLDER: waits, NEW: other})
-
-
-@pytest.mark.parametrize(
-    ("told", "why"),
-    [
-        ({"highest_epoch": 4, "picos": {}}, "5 s ago i-new said that it has held epoch 4, above"),
-        ({"highest_epoch": 0}, "5 s ago i-new said that its picos run"),
-        ({"highest_epoch": 0, "at": ago(599)}, "599 s ago i-new said"),
-    ],
-)
-def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(told: dict[str, Any], why: str) -> None:
-    sight = beside(a_report(EC1, NEW, **told))
-    decision = decided(asked(sight, ADOPT, HOLDER))
-    assert is_refused(decision, why)
-    assert "terminate it by id first, or adopt it" in decision.sentence
-    assert written(decided(asked(sight, ADOPT, NEW))).holder == NEW
-
-
-@pytest.mark.parametrize(
-    "sight",
-    [
-        beside(a_report(EC1, NEW, highest_epoch=0, picos={})),
-        beside(a_report(EC1, NEW, highest_epoch=4, at=ago(600))),
-        beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.SHUTTING_DOWN),
-        beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.TERMINATED),
-    ],
-    ids=["it waits", "silent for ten minutes", "going", "gone"],
-)
-def test_adopt_goes_on_beside_a_host_that_runs_nothing_or_is_the_humans_to_judge(sight: SlotSight) -> None:
-    assert written(decided(asked(sight, ADOPT, HOLDER))).holder == HOLDER
-
-
-def test_s2_adopt_writes_the_evidence_of_later_holders_that_the_record_forgot() -> None:
-    """What EC2 proves is kept; a silent host that it does not prove off is no evidence."""
-    for state, proven in ((InstanceState.TERMINATED, [NEW]), (InstanceState.SHUTTING_DOWN, [])):
-        change = change_of(decided(asked(beside(a_report(EC1, NEW, highest_epoch=4), state), ADOPT, HOLDER)))
-        assert [one.instance for one in change.evidence] == proven
-        assert change.record.epoch == 5
-
-
-def test_adopt_is_refused_while_an_operation_is_open() -> None:
-    sight = a_sight(EC1, record=in_failover(EC1))
-    assert is_refused(decided(asked(sight, ADOPT, HOLDER)), "ec1-1-1 is open")
-
-
 def test_a_switchover_drains_first_and_counts_for_no_limit() -> None:
     decision = decided(asked(a_sight(EC1), SWITCH))
     op, record, change = operation_after(decision), written(decision), change_of(decision)
@@ -293,9 +204,3 @@ def test_a_retired_or_parked_slot_still_hears_its_operator(verb: RequestVerb) ->
     for group in (None, a_group(EC1, min_size=0, desired=0)):
         sight = a_sight(EC1, group=group, record=in_failover(EC1), hosts=())
         assert decided(asked(sight, verb, HOLDER)).answer is not Answer.REFUSE
-
-
-def test_adopt_ends_the_freeze_of_a_slot_whose_record_is_lost() -> None:
-    sight = a_sight(EC1, record=None, reports={HOLDER: a_report(EC1, epoch=4, highest_epoch=4)})
-    decision = decided(asked(sight, ADOPT, HOLDER))
-    assert written(decision).epoch == 5
