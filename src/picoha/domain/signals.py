@@ -102,7 +102,8 @@ def _heard(case: Case, report: Report | None) -> Verdict:
         )
     if fresh.failed_samples >= case.policy.failed_samples:
         return Verdict(Life.PICOS_FAILED, f"{fresh.failed_samples} failed samples in a row: {_failed(fresh)}")
-    if fresh.failed_samples > 0:
+    # An unknown look neither counts nor resets, so a monitor that broke meanwhile may never count again.
+    if fresh.failed_samples > 0 and fresh.unknown_since is None:
         return Verdict(Life.SUSPECT, f"{fresh.failed_samples} failed samples: {_failed(fresh)}", 5.0)
     if fresh.is_healthy:
         return Verdict(Life.WELL, "all picos answer")

@@ -67,6 +67,14 @@ def test_row_2_three_failed_samples_of_one_boot(samples: int, life: Life) -> Non
     assert judge(a_case(sight)).life is life
 
 
+def test_row_2_failed_samples_that_a_broken_monitor_follows_are_no_waiting_for_more() -> None:
+    """Nothing would ever count again: it is held, and so a human is told (L3)."""
+    picos = picos_that(EC1, Health.UNKNOWN, 99)
+    report = a_sick_report(EC1, 2, unknown_since=ago(1))
+    sight = a_sight(EC1, reports={holder_of(EC1): replace(report, picos=picos)})
+    assert judge(a_case(sight)).life is Life.UNSURE
+
+
 @pytest.mark.parametrize(("seconds", "life"), [(30, Life.SUSPECT), (30.1, Life.LOST)])
 @pytest.mark.parametrize("slot", [PLATFORM, EC1])
 def test_row_3_silent_and_impaired_30_s(slot: str, seconds: float, life: Life) -> None:
