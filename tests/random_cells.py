@@ -36,9 +36,20 @@ from builders import (
     an_operation,
     holder_of,
     in_failover,
+    picos_that,
 )
 from picoha.domain.case import Observation, SlotSight
-from picoha.domain.model import AgentPhase, InstanceId, InstanceState, Member, NamesReading, Sample, Unknown
+from picoha.domain.health import Health
+from picoha.domain.model import (
+    AgentPhase,
+    InstanceId,
+    InstanceState,
+    Member,
+    NamesReading,
+    Report,
+    Sample,
+    Unknown,
+)
 from picoha.domain.record import (
     Attention,
     Brake,
@@ -171,9 +182,18 @@ def records(draw: st.DrawFn, slot: str) -> SlotRecord:
     )
 
 
+def a_confused_report(slot: str, instance: str) -> Report:
+    """A host whose monitor failed twice and gives no clear answer now."""
+    picos = picos_that(slot, Health.UNKNOWN, 99)
+    sick = a_sick_report(slot, 2, instance=instance)
+    return replace(sick, picos=picos, unknown_since=ago(1))
+
+
 @st.composite
 def reports(draw: st.DrawFn, slot: str, instance: InstanceId) -> Any:
-    base = draw(st.sampled_from((a_report, a_report, a_sick_report)))(slot, instance=instance)
+    base = draw(st.sampled_from((a_report, a_report, a_sick_report, a_confused_report)))(
+        slot, instance=instance
+    )
     return replace(
         base,
         at=draw(times),
