@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from builders import (
     EC1,
+    EC2,
     NEW,
     a_host,
     a_record,
@@ -59,11 +60,21 @@ def _named(sight: SlotSight, verb: RequestVerb) -> InstanceId | None:
     return next((one.instance for one in hosts if one.state is _RUNNING), NEW)
 
 
+def _is_going(sight: SlotSight) -> bool:
+    hosts = sight.hosts if isinstance(sight.hosts, tuple) else ()
+    return any(one.state is _GOING for one in hosts)
+
+
+def _others_that_connect_to_nobody(slot: str) -> tuple[SlotSight, ...]:
+    blind = (a_report(name, reaches_platform=False) for name in (EC1, EC2) if name != slot)
+    return tuple(a_sight(one.slot, reports={one.instance: one}) for one in blind)
+
+
 def edge(state: str, verb: RequestVerb, slot: str = EC1) -> str:
     """Return the rule that answers, how, and the slot's state after it; a refusal leaves it as it was."""
     sight = sight_in(state, slot)
     asked = replace(sight, requests=(a_request(verb, slot, instance=_named(sight, verb)),))
-    decision = decided(asked)
+    decision = decided(asked, *(_others_that_connect_to_nobody(slot) if _is_going(sight) else ()))
     change = decision.change
     if change is None or change.consumes is None:
         return f"{decision.rule} {decision.answer}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.grant_rules import address_is_settled
 from picoha.domain.launch_rules import Launch
-from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, Unknown
+from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
 from picoha.domain.progress import in_step, opened, send, to_step
 from picoha.domain.record import Step
 from picoha.domain.signals import Verdict
@@ -127,6 +128,12 @@ def failover_without_fence(case: Case) -> Decision:
 def adopt_in_any_case(case: Case) -> Decision:
     trusting = replace(case.sight, record=replace(case.record, unfenced=()))
     return operator_rules.adopt(Case(case.seen, trusting, case.policy))
+
+
+def ten_minutes_while_running(case: Case, instance: InstanceId | None) -> timedelta:
+    host = case.host(instance)
+    is_running = host is not None and host.state is InstanceState.RUNNING
+    return case.policy.confirm_silence if is_running else timedelta(0)
 
 
 def unpinned(number: int, then: Any) -> Patch:

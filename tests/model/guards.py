@@ -24,6 +24,7 @@ from model.changes import (
     proof_when_shutting_down,
     release_now,
     silent_without_status,
+    ten_minutes_while_running,
     unpinned,
 )
 from model.mutants import ALL, BARE, COLD, PLATFORM, Mutant, launch_row, put, row, without
@@ -33,6 +34,7 @@ from picoha.domain import (
     fence_rules,
     gates,
     guard_rules,
+    heard,
     operator_rules,
     signals,
     verify_rules,
@@ -201,8 +203,18 @@ GUARDS = (
     Mutant("nobody looks for the missing fact (371)", (without(371),), story="hung-fence"),
     Mutant(
         "confirm-fenced is believed in any case",
-        (put(operator_rules, "_heard_lately", lambda case: ""),),
+        (put(operator_rules, "heard_lately", lambda case, instance: ""),),
         story="confirm-refused",
+    ),
+    Mutant(
+        "a host that EC2 is ending counts as silent",
+        (put(heard, "_must_be_silent", ten_minutes_while_running),),
+        story="hung-and-alive",
+    ),
+    Mutant(
+        "adopt asks for no host but its own (217)",
+        (put(operator_rules, "rival", lambda case, named: ""),),
+        story="adopt-refused",
     ),
     Mutant("a changed hostname is accepted (505)", (without(505),), story="hostname-changed"),
     Mutant(

@@ -32,6 +32,7 @@ DEEP_SEEDS = int(os.environ.get("PICOHA_SEEDS", "20000"))
 def run(seeds: range, budget_s: float, figure: Callable[[str], None]) -> None:
     tally = play_apart(seeds, budget_s)
     figure(str(tally))
+    assert tally.count > 0, "no seed was played: this proves nothing"
     replay = f"replay: .venv/bin/python tests/simulation/replay.py {next(iter(tally.bad), '')}"
     assert tally.bad == {}, f"{replay}: {tally.bad}"
 

@@ -14,7 +14,8 @@ from datetime import timedelta
 from picoha.domain import gates, signals
 from picoha.domain.case import Case, is_active
 from picoha.domain.decision import Answer, Change, Decision, Rule, wait
-from picoha.domain.model import Evidence, EvidenceKind, InstanceId, InstanceState
+from picoha.domain.heard import heard_lately, rival, shown
+from picoha.domain.model import Evidence, EvidenceKind, InstanceState
 from picoha.domain.progress import begin, notice, opened
 from picoha.domain.record import Pause, Phase, Request, RequestVerb, Step, Verb
 
@@ -59,16 +60,15 @@ def refuse_unrecorded(case: Case) -> Decision:
 
 
 def confirm_fenced(case: Case) -> Decision:
-    """A named human's evidence; refused while EC2 says running and somebody heard from the host."""
+    """A named human's evidence; refused while the host, or a witness of it, speaks (ADR 0015)."""
     request = next_request(case)
     instance = request.instance
     if instance is None or instance not in case.record.unfenced:
         waiting = ", ".join(case.record.unfenced) or "none"
         return _refused(case, f"{instance} is not waiting for evidence; waiting: {waiting}")
-    heard = _heard_lately(case)
-    host = case.host(instance)
-    if host is not None and host.state is InstanceState.RUNNING and heard:
-        return _refused(case, f"EC2 says {instance} is running, and {heard}")
+    heard = heard_lately(case, instance)
+    if heard:
+        return _refused(case, f"EC2 {shown(case, instance)}, and {heard}")
     proof = Evidence(instance, case.sight.name, EvidenceKind.OPERATOR, case.now, request.reason, request.by)
     left = tuple(one for one in case.record.unfenced if one != instance)
     change = Change(
@@ -79,29 +79,6 @@ def confirm_fenced(case: Case) -> Decision:
     )
     sentence = f"{request.by} confirms that {instance} is off: {request.reason}"
     return Decision(Answer.PROVE, sentence, change=change, look_again_s=0.0)
-
-
-def _heard_lately(case: Case) -> str:
-    """Return who heard from the request's host within `confirm_silence`, or ""."""
-    limit = case.policy.confirm_silence
-    report = case.report(next_request(case).instance)
-    if report is not None and case.now - report.at < limit:
-        return f"its own report is {(case.now - report.at).total_seconds():.0f} s old"
-    asked, address = next_request(case).instance, case.address
-    is_elsewhere = address is not None and not address.is_free and address.instance != asked
-    if not case.is_platform or is_elsewhere:
-        return ""  # a witness of the Platform's name tells of the host that has its address
-    return _witness(case)
-
-
-def _witness(case: Case) -> str:
-    """Return which other slot reached the Platform within `confirm_silence`, or ""."""
-    for sight in case.seen.slots:
-        for one in sight.reports.values():
-            is_late = case.now - one.at >= case.policy.confirm_silence
-            if one.reaches_platform and not is_late and sight.name != case.sight.name:
-                return f"{sight.name} connected to it {(case.now - one.at).total_seconds():.0f} s ago"
-    return ""
 
 
 def retry(case: Case) -> Decision:
@@ -142,9 +119,9 @@ def adopt(case: Case) -> Decision:
         return _refused(case, f"EC2 does not say that {request.instance} is running in this slot")
     if others:
         return _refused(case, f"{', '.join(others)} held the slot and has no evidence; confirm-fenced first")
-    rival = _rival(case)
-    if rival:
-        return _refused(case, f"{rival}; terminate it by id first, or adopt it")
+    other = rival(case, host.instance)
+    if other:
+        return _refused(case, f"{other}; it must be terminated first, or be the one that is adopted")
     highest = max([record.epoch, *(one.highest_epoch for one in case.sight.reports.values())])
     adopted = replace(
         record,
@@ -168,31 +145,6 @@ def adopt(case: Case) -> Decision:
     )
     sentence = f"{request.by} adopts {host.instance} as epoch {highest + 1}: {request.reason}"
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
-
-
-def _rival(case: Case) -> str:
-    """Return which other running host may run the slot's picos, or "" (S2).
-
-    A record that is lost or old does not know every earlier holder; the hosts' reports and the Platform's
-    witnesses do. A host of which nobody heard for `confirm_silence` is the human's to judge, as for
-    `confirm-fenced`.
-    """
-    named = next_request(case).instance
-    others = (one.instance for one in case.hosts if one.state is InstanceState.RUNNING)
-    return next((said for one in others if one != named and (said := _may_run(case, one))), "")
-
-
-def _may_run(case: Case, instance: InstanceId) -> str:
-    report = case.report(instance)
-    if report is not None and (age := case.now - report.at) < case.policy.confirm_silence:
-        said = f"{age.total_seconds():.0f} s ago {instance} said that"
-        if report.highest_epoch > case.record.epoch:
-            return f"{said} it has held epoch {report.highest_epoch}, above the record's {case.record.epoch}"
-        if any(one.health.is_good for one in report.picos.values()):
-            return f"{said} its picos run"
-    has_address = case.is_platform and case.address is not None and case.address.instance == instance
-    witness = _witness(case) if has_address else ""
-    return f"{instance} has the Platform's address, and {witness}" if witness else ""
 
 
 def _later_holders_proven_off(case: Case) -> tuple[Evidence, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,63 +58,111 @@ def test_adopt_is_refused_while_another_grantee_has_no_evidence() -> None:
     assert is_refused(decided(asked(sight, ADOPT, NEW)), "i-ec1 held the slot and has no evidence")
 
 
-def beside(other: Report, state: InstanceState = InstanceState.RUNNING) -> SlotSight:
-    """A slot whose record is lost; its host waits, and `other` is what a second host told last."""
+def beside(other: Report, state: InstanceState | None = InstanceState.RUNNING) -> SlotSight:
+    """A slot whose record is lost; its host waits, and `other` is what a second host told last.
+
+    In state None EC2 does not show that host.
+    """
     waits = a_report(EC1, highest_epoch=0, picos={})
-    hosts = (a_host(EC1), a_host(EC1, NEW, state=state))
-    return a_sight(EC1, record=None, hosts=hosts, reports={HOLDER: waits, NEW: other})
+    second = (a_host(EC1, NEW, state=state),) if state else ()
+    return a_sight(EC1, record=None, hosts=(a_host(EC1), *second), reports={HOLDER: waits, NEW: other})
+
+
+GOING, STOPPED = InstanceState.SHUTTING_DOWN, InstanceState.STOPPED
+HELD_4 = "it said that it has held epoch 4, above the record's 0"
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("told", "state", "why"),
     [
-        ({"highest_epoch": 4, "picos": {}}, "5 s ago i-new said that it has held epoch 4, above"),
-        ({"highest_epoch": 0}, "5 s ago i-new said that its picos run"),
-        ({"highest_epoch": 0, "at": ago(599)}, "599 s ago i-new said"),
+        (
+            {"highest_epoch": 4, "picos": {}},
+            InstanceState.RUNNING,
+            f"says i-new is running, and 5 s ago {HELD_4}",
+        ),
+        ({"highest_epoch": 4, "at": ago(9000)}, InstanceState.RUNNING, f"running, and 9000 s ago {HELD_4}"),
+        ({"highest_epoch": 4, "at": ago(9000)}, STOPPED, f"says i-new is stopped, and 9000 s ago {HELD_4}"),
+        ({"highest_epoch": 4, "at": ago(89)}, GOING, f"says i-new is shutting-down, and 89 s ago {HELD_4}"),
+        ({"highest_epoch": 4, "at": ago(89)}, None, f"EC2 does not show i-new, and 89 s ago {HELD_4}"),
+        ({"highest_epoch": 0}, InstanceState.RUNNING, "5 s ago it said that its picos run"),
+        ({"highest_epoch": 0, "at": ago(599)}, InstanceState.RUNNING, "599 s ago it said that its picos run"),
+        ({"highest_epoch": 0, "at": ago(89)}, GOING, "89 s ago it said that its picos run"),
     ],
 )
-def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(told: dict[str, Any], why: str) -> None:
-    sight = beside(a_report(EC1, NEW, **told))
+def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(
+    told: dict[str, Any], state: InstanceState | None, why: str
+) -> None:
+    sight = beside(a_report(EC1, NEW, **told), state)
     decision = decided(asked(sight, ADOPT, HOLDER))
     assert is_refused(decision, why)
-    assert "terminate it by id first, or adopt it" in decision.sentence
-    assert written(decided(asked(sight, ADOPT, NEW))).holder == NEW
+    assert "it must be terminated first, or be the one that is adopted" in decision.sentence
+    assert state is not InstanceState.RUNNING or written(decided(asked(sight, ADOPT, NEW))).holder == NEW
 
 
 @pytest.mark.parametrize(
     "sight",
     [
         beside(a_report(EC1, NEW, highest_epoch=0, picos={})),
-        beside(a_report(EC1, NEW, highest_epoch=4, at=ago(600))),
-        beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.SHUTTING_DOWN),
+        beside(a_report(EC1, NEW, highest_epoch=0, at=ago(600))),
+        beside(a_report(EC1, NEW, highest_epoch=4, at=ago(90)), GOING),
+        beside(a_report(EC1, NEW, highest_epoch=4, at=ago(90)), None),
         beside(a_report(EC1, NEW, highest_epoch=4), InstanceState.TERMINATED),
+        replace(beside(a_report(EC1, NEW, highest_epoch=4), None), departed=frozenset({NEW})),
     ],
-    ids=["it waits", "silent for ten minutes", "going", "gone"],
+    ids=[
+        "it waits",
+        "silent for ten minutes",
+        "going and silent",
+        "silent and not shown",
+        "gone",
+        "departed",
+    ],
 )
 def test_adopt_goes_on_beside_a_host_that_runs_nothing_or_is_the_humans_to_judge(sight: SlotSight) -> None:
     assert written(decided(asked(sight, ADOPT, HOLDER))).holder == HOLDER
 
 
-@pytest.mark.parametrize(("has_address", "is_refusal"), [(NEW, True), (holder_of(PLATFORM), False)])
+def platforms(state: InstanceState = InstanceState.RUNNING, **address: Any) -> SlotSight:
+    """A Platform slot without record and without reports; its address is on the second of two hosts."""
+    hosts = (a_host(PLATFORM), a_host(PLATFORM, NEW, state=state))
+    moved = replace(an_address(PLATFORM, hosts[1]), **address)
+    return a_sight(PLATFORM, record=None, hosts=hosts, reports={}, address=moved)
+
+
+@pytest.mark.parametrize(
+    ("sight", "reached_s", "refusal"),
+    [
+        (platforms(), 599, "i-new has the Platform's address, and ec1 connected to it 599 s ago"),
+        (platforms(), 600, ""),
+        (platforms(GOING), 89, "i-new has the Platform's address, and ec1 connected to it 89 s ago"),
+        (platforms(GOING), 90, ""),
+        (platforms(InstanceState.TERMINATED), 5, ""),
+        (
+            platforms(instance=None, interface="eni-x"),
+            5,
+            "interface eni-x has the Platform's address, and ec1",
+        ),
+        (platforms(association=None), 5, ""),
+        (platforms(instance=holder_of(PLATFORM)), 5, ""),
+    ],
+)
 def test_s2_adopt_is_refused_beside_the_platform_that_the_slots_connect_to(
-    has_address: str, is_refusal: bool
+    sight: SlotSight, reached_s: float, refusal: str
 ) -> None:
     """The agent of the other host is silent or gone: the execution slots tell of its Platform."""
-    hosts = (a_host(PLATFORM), a_host(PLATFORM, NEW))
-    address = an_address(PLATFORM, a_host(PLATFORM, has_address))
-    sight = a_sight(PLATFORM, record=None, hosts=hosts, reports={}, address=address)
-    decision = decided(asked(sight, ADOPT, holder_of(PLATFORM)))
-    why = "i-new has the Platform's address, and ec1 connected to it 5 s ago"
-    assert is_refused(decision, why) is is_refusal
-    late = a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(600))})
-    alone = an_observation(asked(sight, ADOPT, holder_of(PLATFORM)), late, a_sight(EC2, reports={}))
-    assert decide_slot(alone, SlotName(PLATFORM), Policy()).answer is Answer.UPKEEP
+    witness = a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(reached_s))})
+    asking = asked(sight, ADOPT, holder_of(PLATFORM))
+    decision = decide_slot(
+        an_observation(asking, witness, a_sight(EC2, reports={})), SlotName(PLATFORM), Policy()
+    )
+    assert is_refused(decision, refusal) if refusal else decision.answer is Answer.UPKEEP
 
 
 def test_s2_adopt_writes_the_evidence_of_later_holders_that_the_record_forgot() -> None:
     """What EC2 proves is kept; a silent host that it does not prove off is no evidence."""
-    for state, proven in ((InstanceState.TERMINATED, [NEW]), (InstanceState.SHUTTING_DOWN, [])):
-        change = change_of(decided(asked(beside(a_report(EC1, NEW, highest_epoch=4), state), ADOPT, HOLDER)))
+    for state, proven in ((InstanceState.TERMINATED, [NEW]), (GOING, [])):
+        late = a_report(EC1, NEW, highest_epoch=4, at=ago(90))
+        change = change_of(decided(asked(beside(late, state), ADOPT, HOLDER)))
         assert [one.instance for one in change.evidence] == proven
         assert change.record.epoch == 5
 

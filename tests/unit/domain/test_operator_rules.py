@@ -31,7 +31,7 @@ from builders import (
     written,
 )
 from picoha.domain.decide import decide_slot
-from picoha.domain.decision import Answer
+from picoha.domain.decision import Answer, Decision
 from picoha.domain.model import Evidence, EvidenceKind, InstanceState, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, OrderVerb, Pause, Phase, RequestVerb, Step, Verb
@@ -64,31 +64,62 @@ def test_a_request_for_a_slot_without_a_record_is_refused() -> None:
     assert is_refused(decided(asked(sight, SWITCH)), "no record")
 
 
+def confirmed(slot: str, age: float, state: InstanceState | None, reached: float | None = None) -> Decision:
+    """Ask to confirm the holder off, in this state (None: EC2 does not show it), heard so long ago."""
+    hosts = (a_host(slot, state=state),) if state else ()
+    report = a_report(slot, at=ago(age))
+    sight = a_sight(slot, record=in_failover(slot), hosts=hosts, reports={report.instance: report})
+    silent = a_report(EC2, reaches_platform=False)
+    others = () if reached is None else (a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(reached))}),)
+    others = (*others, a_sight(EC2, reports={silent.instance: silent}))
+    return decided(asked(sight, CONFIRM, report.instance), *others)
+
+
 def test_confirm_fenced_writes_a_named_humans_evidence() -> None:
-    hosts = (a_host(EC1, state=InstanceState.SHUTTING_DOWN),)
-    decision = decided(asked(a_sight(EC1, record=in_failover(EC1), hosts=hosts), CONFIRM, HOLDER))
+    decision = confirmed(EC1, 90, InstanceState.SHUTTING_DOWN)
     proof = Evidence(HOLDER, EC1, EvidenceKind.OPERATOR, NOW, "drill", "anna")
     assert (decision.rule, change_of(decision).evidence) == (211, (proof,))
     assert written(decision).unfenced == ()
     assert operation_after(decision).step is Step.FENCING
 
 
-@pytest.mark.parametrize(("age", "is_taken"), [(599.9, False), (600, True)])
-def test_confirm_fenced_is_refused_while_it_runs_and_was_heard_lately(age: float, is_taken: bool) -> None:
-    reports = {HOLDER: a_report(EC1, at=ago(age))}
-    decision = decided(asked(a_sight(EC1, record=in_failover(EC1), reports=reports), CONFIRM, HOLDER))
-    assert is_refused(decision, "EC2 says i-ec1 is running") is not is_taken
-    assert bool(change_of(decision).evidence) is is_taken
+@pytest.mark.parametrize(
+    ("state", "age", "refusal"),
+    [
+        (InstanceState.RUNNING, 599.9, "EC2 says i-ec1 is running, and its own report is 600 s old"),
+        (InstanceState.RUNNING, 600, ""),
+        (
+            InstanceState.SHUTTING_DOWN,
+            89.9,
+            "EC2 says i-ec1 is shutting-down, and its own report is 90 s old",
+        ),
+        (InstanceState.SHUTTING_DOWN, 90, ""),
+        (InstanceState.STOPPED, 89.9, "EC2 says i-ec1 is stopped, and its own report is 90 s old"),
+        (InstanceState.STOPPED, 90, ""),
+        (None, 89.9, "EC2 does not show i-ec1, and its own report is 90 s old"),
+        (None, 90, ""),
+    ],
+)
+def test_confirm_fenced_is_refused_while_the_host_speaks(
+    state: InstanceState | None, age: float, refusal: str
+) -> None:
+    decision = confirmed(EC1, age, state)
+    assert is_refused(decision, refusal) if refusal else change_of(decision).evidence
 
 
-@pytest.mark.parametrize(("age", "is_taken"), [(599.9, False), (600, True)])
-def test_confirm_fenced_of_a_platform_is_refused_while_it_was_reached(age: float, is_taken: bool) -> None:
-    sight = a_sight(PLATFORM, record=in_failover(PLATFORM), reports={})
-    witnesses = (
-        a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(age))}),
-        a_sight(EC2, reports={holder_of(EC2): a_report(EC2, reaches_platform=False)}),
-    )
-    decision = decided(asked(sight, CONFIRM, holder_of(PLATFORM)), *witnesses)
+@pytest.mark.parametrize(
+    ("state", "reached", "is_taken"),
+    [
+        (InstanceState.RUNNING, 599.9, False),
+        (InstanceState.RUNNING, 600, True),
+        (InstanceState.SHUTTING_DOWN, 89.9, False),
+        (InstanceState.SHUTTING_DOWN, 90, True),
+    ],
+)
+def test_confirm_fenced_of_a_platform_is_refused_while_it_was_reached(
+    state: InstanceState, reached: float, is_taken: bool
+) -> None:
+    decision = confirmed(PLATFORM, 9000, state, reached)
     assert bool(change_of(decision).evidence) is is_taken
 
 
@@ -202,5 +233,5 @@ def test_an_operators_work_starts_no_cool_down_and_names_its_human() -> None:
 @pytest.mark.parametrize("verb", [ABORT, CONFIRM])
 def test_a_retired_or_parked_slot_still_hears_its_operator(verb: RequestVerb) -> None:
     for group in (None, a_group(EC1, min_size=0, desired=0)):
-        sight = a_sight(EC1, group=group, record=in_failover(EC1), hosts=())
+        sight = a_sight(EC1, group=group, record=in_failover(EC1), hosts=(), reports={})
         assert decided(asked(sight, verb, HOLDER)).answer is not Answer.REFUSE
