@@ -94,7 +94,7 @@ def _planned(aim: Aim, client: Any, verb: str, slot: str) -> None:
 @YES
 @aimed
 def confirm_fenced(aim: Aim, instance: str, reason: str, wait: bool, yes: bool) -> None:
-    """Give your word that INSTANCE is off; refused while EC2 says running and it was heard lately."""
+    """Give your word that INSTANCE is off; refused while anybody has heard from it lately."""
     sure(f"If {instance} still runs, two hosts may be active. Have you made sure that it is off?", yes)
     _requests("confirm-fenced", aim, reason, wait, instance=instance)
 
