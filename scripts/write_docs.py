@@ -60,8 +60,8 @@ EDGES_HEAD = """
 
 By the state of the slot: the rule that answers, how, and the state after it where that is another. A `refuse`
 changes nothing. The request names the host that it is about: for `confirm-fenced` the one that owes evidence,
-which EC2 shows shutting-down or, in `verifying`, running and reporting. Before any of these the guards (1xx)
-are asked; `observe`, a pause or a holder that is not well refuse a `switchover` besides.
+which is silent and shutting-down or, in `verifying`, runs and reports. Before any of these the
+guards (1xx) are asked; `observe`, a pause or a holder that is not well refuse a `switchover` besides.
 
 """
 
