@@ -21,17 +21,17 @@ from typing import Any
 
 from fresh import head, heading, import_split, processes, row
 
-from picoha.adapters.desk.story import Slot, Story, read_story
 from picoha.app.observe import observe
 from picoha.app.ports import Ports
 from picoha.app.reconcile import reconcile
-from picoha.domain.case import Observation
 from picoha.domain.codec import decode, encode
-from picoha.domain.decide import decide_launches, decide_slot
 from picoha.domain.model import Report
 from picoha.domain.policy import Policy
 from picoha.domain.record import SlotRecord
-from picoha.entrypoints.drill import Desk, run
+from picoha.domain.rules.table import decide_launches, decide_slot
+from picoha.domain.situation import Observation
+from picoha.drills.drill import Desk, run
+from picoha.drills.stories.story import Slot, Story, read_story
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 20
@@ -181,7 +181,7 @@ def desk_speed(rounds: int) -> None:
 
 def _played_through(story: Story) -> tuple[float, int]:
     """Play the story once more, with a counter in every service; return virtual seconds and calls."""
-    from picoha.adapters.desk.script import schedule
+    from picoha.drills.stories.verbs import schedule
 
     desk = Desk(story)
     try:

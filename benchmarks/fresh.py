@@ -21,8 +21,8 @@ HANDLER_ENVIRONMENT = {
     "PICOHA_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:picoha-demo",
 }
 NOTHING = "pass"
-DOMAIN = "import picoha.domain.decide"
-HANDLER = "import picoha.entrypoints.reconcile_lambda"
+DOMAIN = "import picoha.domain.rules.table"
+HANDLER = "import picoha.lambdas.reconcile"
 FIRST_CLIENTS = (
     "from picoha.adapters.aws.clients import Clients\n"
     "clients = Clients.in_region('eu-west-1')\n"

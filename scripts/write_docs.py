@@ -72,7 +72,7 @@ def printed(arguments: tuple[str, ...]) -> str:
     1 is no failure: it says that something is refused or not well.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "picoha.entrypoints.cli", *arguments],
+        [sys.executable, "-m", "picoha.cli.main", *arguments],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": str(WIDTH), "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,

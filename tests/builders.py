@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from picoha.domain.case import Case, Observation, SlotSight
-from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Change, Decision
 from picoha.domain.health import Health
 from picoha.domain.model import (
@@ -50,6 +48,8 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
+from picoha.domain.rules.table import decide_slot
+from picoha.domain.situation import Case, Observation, SlotSight
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EIP = "203.0.113.10"

@@ -23,9 +23,9 @@ from builders import (
     holder_of,
     in_failover,
 )
-from picoha.domain.case import SlotSight
 from picoha.domain.model import InstanceId, InstanceState
 from picoha.domain.record import RequestVerb, Step
+from picoha.domain.situation import SlotSight
 
 ENDED = (Step.DONE, Step.ABORTED)
 """Steps that no open operation is in: `done` leaves the slot active, `aborted` vacant."""

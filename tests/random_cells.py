@@ -38,7 +38,6 @@ from builders import (
     in_failover,
     picos_that,
 )
-from picoha.domain.case import Observation, SlotSight
 from picoha.domain.health import Health
 from picoha.domain.model import (
     AgentPhase,
@@ -63,6 +62,7 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
+from picoha.domain.situation import Observation, SlotSight
 
 OTHER = InstanceId("i-other")
 AGES = (0, 5, 14, 16, 29, 31, 44, 46, 89, 91, 121, 179, 181, 301, 481, 599, 601, 901, 1801, 3601, 90000)

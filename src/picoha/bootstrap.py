@@ -7,7 +7,6 @@ from functools import partial
 
 from picoha.adapters.aws.actuators import AwsActuators
 from picoha.adapters.aws.clients import Clients
-from picoha.adapters.aws.clock import SystemClock
 from picoha.adapters.aws.faults import reading
 from picoha.adapters.aws.inspection import AwsInspection
 from picoha.adapters.aws.memory import AwsMemory
@@ -19,6 +18,7 @@ from picoha.app import doctor
 from picoha.app.errors import MemoryUnreadable, SettingsInvalid
 from picoha.app.gather import SideBySide
 from picoha.app.ports import Clock, Gather, Memory, OperatorPorts, Ports
+from picoha.clock import SystemClock
 from picoha.settings import Settings
 
 EXAMINATION_S = 20.0

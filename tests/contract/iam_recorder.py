@@ -18,12 +18,12 @@ from contract.aws_calls import TRANSACTION_PARTS, prefix
 from contract.policies import REGION, Context, Request
 from contract.templates import ACCOUNT
 from picoha.adapters.aws.clients import Clients
-from picoha.adapters.desk.script import schedule
-from picoha.adapters.desk.story import read_story
-from picoha.adapters.desk.wire import Gate, desk_session
-from picoha.adapters.desk.world import World
-from picoha.entrypoints.desk_operator import operator_of
-from picoha.entrypoints.drill import Desk, DrillReport, report
+from picoha.drills.drill import Desk, DrillReport, report
+from picoha.drills.operator import operator_of
+from picoha.drills.stories.story import read_story
+from picoha.drills.stories.verbs import schedule
+from picoha.drills.world import World
+from picoha.fakeaws.clients import Gate, desk_session
 
 Needs = Iterator[tuple[str, Context]]
 Needed = dict[str, dict[str, Request]]

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 from contract.templates import CELL, PSEUDO, ROOT, of_type, rendered, resolved
-from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES
 from picoha.domain.decision import Answer
+from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES
 
 # What AWS publishes by itself, by the dimension we ask with (AWS user guides, metrics of each service).
 BY_AWS = {
@@ -51,7 +51,7 @@ KNOWN = {
 # one stuck operation; the decision is given, its line is the loop's own.
 PROCESS = """
 import json
-from picoha.entrypoints import reconcile_lambda
+from picoha.lambdas import reconcile as reconcile_lambda
 from picoha.app import drive, reconcile
 from picoha.domain.decision import Answer, Decision
 

@@ -13,15 +13,15 @@ import pytest
 from pydantic import BaseModel
 
 import write_docs
-from picoha.adapters.desk import story as story_format
-from picoha.adapters.desk.hosts import HostTimes
-from picoha.adapters.desk.instances import Timings
-from picoha.adapters.desk.script import VERBS
-from picoha.adapters.desk.story import read_story
-from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES
+from picoha.cli.main import main
 from picoha.domain.record import RequestVerb
-from picoha.entrypoints.cli import main
-from picoha.entrypoints.drill import run
+from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES
+from picoha.drills.drill import run
+from picoha.drills.hosts.host import HostTimes
+from picoha.drills.stories import story as story_format
+from picoha.drills.stories.story import read_story
+from picoha.drills.stories.verbs import VERBS
+from picoha.fakeaws.ec2.instances import Timings
 
 ROOT = Path(__file__).parents[2]
 STORY_FORMAT = ROOT / "stories" / "README.md"

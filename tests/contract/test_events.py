@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from picoha.adapters.aws.items import HOSTS
-from picoha.adapters.desk.story import Story
-from picoha.entrypoints.drill import Desk
+from picoha.drills.drill import Desk
+from picoha.drills.stories.story import Story
 
 ROOT = Path(__file__).parents[2]
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted(ROOT.glob("events/*.json"))}

@@ -22,7 +22,7 @@ from contract.templates import (
     resolved,
     statements,
 )
-from picoha.domain.decide import SLOT_RULES
+from picoha.domain.rules.table import SLOT_RULES
 
 EXPERIMENTS = {
     "KillPlatform": "G1",

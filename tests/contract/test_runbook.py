@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from picoha.domain.decide import SLOT_RULES, decide_slot
+from picoha.cli.main import main
 from picoha.domain.decision import Answer, Decision
-from picoha.entrypoints.cli import main
+from picoha.domain.rules.table import SLOT_RULES, decide_slot
 from unit.domain.golden.cases import golden_cases
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from picoha.adapters.aws.host_side import cloud_of
-from picoha.host import assembly, commands, patience
-from picoha.host.config import Config, read_config
-from picoha.host.metadata import Metadata, identity
-from picoha.host.ports import Identity
+from picoha.host.command import assembly, commands
+from picoha.host.command.config import Config, read_config
+from picoha.host.core.ports import Identity
+from picoha.host.system import patience
+from picoha.host.system.metadata import Metadata, identity
 
 
 def main(path: str, seconds: str, boot_id: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from host.loopback import Aws
 from host.rig import OWN_NAME, PLATFORM_NAME, HostRig, Said, record
-from picoha.host import examine
+from picoha.host.command import examine
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from host.rig import HostRig, is_alive, record, until
 from picoha.domain.health import Health
 from picoha.domain.model import AgentPhase, InstanceId, Report
 from picoha.domain.record import Order, OrderVerb, Phase
-from picoha.host.names import BEGIN, END
+from picoha.host.core.names import BEGIN, END
 
 
 @pytest.fixture

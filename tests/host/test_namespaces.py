@@ -23,8 +23,8 @@ from picoha.domain.codec import decode, encode
 from picoha.domain.hostnames import hosts_entries
 from picoha.domain.model import Kind, NamesReading, Pico, PicoType
 from picoha.domain.record import Assignment
-from picoha.host import names
-from picoha.host.files import SystemHostsFile
+from picoha.host.core import names
+from picoha.host.system.files import SystemHostsFile
 
 EIP, OLD, NEW, EXECUTION = "203.0.113.10", "10.0.1.10", "10.0.2.20", "10.0.3.11"
 PLATFORM = Assignment(
@@ -40,8 +40,8 @@ VERIFY = """
 import json, sys
 from picoha.domain.codec import decode, encode
 from picoha.domain.record import Assignment
-from picoha.host.names import verify
-from picoha.host.network import SystemResolver
+from picoha.host.core.names import verify
+from picoha.host.system.network import SystemResolver
 assignment = decode(Assignment, json.loads(sys.argv[1]))
 print(json.dumps(encode(verify(assignment, sys.argv[2], SystemResolver(), None))))
 """

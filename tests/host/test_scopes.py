@@ -18,7 +18,7 @@ import pytest
 
 from host.loopback import Aws, Imds
 from host.rig import PACE_S, ROOT, HostRig, is_alive, record, until
-from picoha.host.launcher import SLICE, ScopeLauncher, launcher_here
+from picoha.host.system.launcher import SLICE, ScopeLauncher, launcher_here
 
 
 def why_not(systemctl: str = "systemctl") -> str:

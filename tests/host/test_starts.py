@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from host.rig import EC1, HostRig, until
-from picoha.host.clock import SystemClock
-from picoha.host.scripts import Site, SystemScripts
-from picoha.host.starting import LIMITS_S, Purpose, Work
+from picoha.clock import SystemClock
+from picoha.host.core.starting import LIMITS_S, Purpose, Work
+from picoha.host.system.scripts import Site, SystemScripts
 
 
 def worked(host: HostRig, purpose: Purpose) -> Work:
@@ -84,7 +84,7 @@ def test_f17_stop_that_can_do_neither_is_a_failure(host: HostRig) -> None:
 
 
 def test_f17_stop_that_hangs_is_killed_at_its_limit(host: HostRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("picoha.host.starting.LIMITS_S", dict.fromkeys(LIMITS_S, 0.3))
+    monkeypatch.setattr("picoha.host.core.starting.LIMITS_S", dict.fromkeys(LIMITS_S, 0.3))
     host.answers("offline", "hang")
     host.answers("clean", "hang")
     assert "did not end in time" in worked(host, Purpose.STOP).problem
@@ -111,7 +111,7 @@ def test_start_knows_the_real_platform_and_a_stop_asks_localhost(host: HostRig) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run scripts as another user")
 def test_scripts_run_as_the_owner_with_the_owners_home(tmp_path: Path) -> None:
-    from picoha.host.processes import owner_of
+    from picoha.host.system.processes import owner_of
 
     folder = Path("/var/tmp") / f"picoha-owner-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir(mode=0o755)

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from model.mutants import Patch, row
-from picoha.domain import gates, grant_rules, launch_rules, operator_rules, progress, signals
 from picoha.domain.actions import FenceHost
-from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.grant_rules import address_is_settled
-from picoha.domain.launch_rules import Launch
+from picoha.domain.judging import gates, signals
+from picoha.domain.judging.signals import Verdict
 from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
-from picoha.domain.progress import in_step, opened, send, to_step
 from picoha.domain.record import Step
-from picoha.domain.signals import Verdict
+from picoha.domain.rules import granting, launches, requests, steps
+from picoha.domain.rules.granting import address_is_settled
+from picoha.domain.rules.launches import Launch
+from picoha.domain.rules.steps import in_step, opened, send, to_step
+from picoha.domain.situation import Case
 
 # Evidence.
 
@@ -62,11 +63,11 @@ def is_fencing(case: Case) -> bool:
 
 def grant_in_any_case(case: Case) -> Decision:
     trusting = replace(case.sight, record=replace(case.record, unfenced=()))
-    return grant_rules.grant(Case(case.seen, trusting, case.policy))
+    return granting.grant(Case(case.seen, trusting, case.policy))
 
 
 def grant_again(case: Case) -> Decision:
-    decision = grant_rules.grant(case)
+    decision = granting.grant(case)
     change = decision.change
     if change is None:
         return decision
@@ -86,7 +87,7 @@ def has_no_address_or_settled(case: Case) -> bool:
 def next_host(case: Case, instance: InstanceId, sentence: str) -> Decision:
     op = opened(case)
     if op.attempt >= case.policy.bad_replacements:
-        return progress.stuck(case, sentence, "retry")
+        return steps.stuck(case, sentence, "retry")
     victims = (*op.victims, instance)
     return to_step(
         case, Step.AWAITING_HOST, "bad", sentence, victims=victims, target=None, attempt=op.attempt + 1
@@ -116,7 +117,7 @@ def fence_everybody(case: Case) -> Decision:
 
 
 def failover_without_fence(case: Case) -> Decision:
-    decision = operator_rules.failover(case)
+    decision = requests.failover(case)
     change = decision.change
     op = change.record.operation if change else None
     if change is None or op is None or decision.answer is not Answer.BEGIN:
@@ -127,7 +128,7 @@ def failover_without_fence(case: Case) -> Decision:
 
 def adopt_in_any_case(case: Case) -> Decision:
     trusting = replace(case.sight, record=replace(case.record, unfenced=()))
-    return operator_rules.adopt(Case(case.seen, trusting, case.policy))
+    return requests.adopt(Case(case.seen, trusting, case.policy))
 
 
 def ten_minutes_while_running(case: Case, instance: InstanceId | None) -> timedelta:
@@ -162,7 +163,7 @@ def is_unowned(launch: Launch) -> bool:
 
 
 def release_now(launch: Launch) -> Decision:
-    return launch_rules._release(launch, "released at once")
+    return launches._release(launch, "released at once")
 
 
 def mode_is_open(case: Case) -> gates.Gate:

@@ -12,12 +12,13 @@ from model.memory import OLD, VER, Plan, Shelf, aged, bits, canonical, canonical
 from model.stage import Stage
 from model.views import View, contradictions, views
 from model.world import ACTIVE, NO_ADDRESS, PAUSED, RUNNING, SERVING, WARM, Machine, Setting, World
-from picoha.domain import decide, invariants
 from picoha.domain.actions import TAKING, Action
-from picoha.domain.case import Observation
 from picoha.domain.decision import Change, Decision
+from picoha.domain.judging import invariants
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, SlotRecord
+from picoha.domain.rules import table
+from picoha.domain.situation import Observation
 
 NO_LIMIT = 50
 
@@ -105,11 +106,11 @@ class Decider:
         self.decisions += 1
         seen = self.stage.observation(view, self.records[view.record], self.brakes[view.brake])
         slot = self.stage.slot
-        plan = self._plan(view, seen, decide.decide_slot(seen, slot, self.policy))
+        plan = self._plan(view, seen, table.decide_slot(seen, slot, self.policy))
         if plan is not None:
             yield plan
         if plan is None or plan.after == view.record:
-            launches = decide.decide_launches(seen, slot, self.policy)
+            launches = table.decide_launches(seen, slot, self.policy)
             plans = (self._plan(view, seen, decision) for decision in launches)
             yield from (plan for plan in plans if plan is not None)
 

@@ -29,18 +29,10 @@ from model.changes import (
 )
 from model.mutants import ALL, BARE, COLD, PLATFORM, Mutant, launch_row, put, row, without
 from model.world import Left
-from picoha.domain import (
-    detection_rules,
-    fence_rules,
-    gates,
-    guard_rules,
-    heard,
-    operator_rules,
-    signals,
-    verify_rules,
-)
-from picoha.domain.case import Case
+from picoha.domain.judging import gates, last_heard, signals
 from picoha.domain.record import RequestVerb
+from picoha.domain.rules import detection, fencing, guards, requests, verifying
+from picoha.domain.situation import Case
 
 ROGUE = COLD._replace(name="cold, rogue", left=Left(rogues=1))
 PAUSE = COLD._replace(name="cold, pause", left=Left(pauses=1))
@@ -110,7 +102,7 @@ GUARDS = (
     Mutant("launches are released before evidence (699)", (launch_row(699, then=release_now),)),
     Mutant(
         "a bad replacement is not fenced",
-        (put(fence_rules, "next_victim", next_host), put(verify_rules, "next_victim", next_host)),
+        (put(fencing, "next_victim", next_host), put(verifying, "next_victim", next_host)),
         setting=ROGUE,
         masks=(GRANT_UNCHECKED,),
         layers=BARE,
@@ -120,13 +112,13 @@ GUARDS = (
     # Writes.
     Mutant("no version condition", alone=replace(ALL, versions=False), setting=TWICE),
     Mutant("the mode is not pinned by the write", alone=replace(ALL, mode_pin=False), setting=PAUSE),
-    Mutant("admission does not pin the mode", (unpinned(445, detection_rules.admit),), setting=PAUSE),
+    Mutant("admission does not pin the mode", (unpinned(445, detection.admit),), setting=PAUSE),
     Mutant(
         "recovery does not pin the mode",
-        (unpinned(401, detection_rules.recover),),
+        (unpinned(401, detection.recover),),
         setting=PAUSE._replace(left=Left(pauses=1, rogues=1)),
     ),
-    Mutant("arming does not pin the mode", (unpinned(117, guard_rules.rearm),), setting=SWITCH),
+    Mutant("arming does not pin the mode", (unpinned(117, guards.rearm),), setting=SWITCH),
     Mutant(
         "an address may be taken from another",
         alone=replace(ALL, no_reassociation=False),
@@ -203,17 +195,17 @@ GUARDS = (
     Mutant("nobody looks for the missing fact (371)", (without(371),), story="hung-fence"),
     Mutant(
         "confirm-fenced is believed in any case",
-        (put(operator_rules, "heard_lately", lambda case, instance: ""),),
+        (put(requests, "heard_lately", lambda case, instance: ""),),
         story="confirm-refused",
     ),
     Mutant(
         "a host that EC2 is ending counts as silent",
-        (put(heard, "_must_be_silent", ten_minutes_while_running),),
+        (put(last_heard, "_must_be_silent", ten_minutes_while_running),),
         story="hung-and-alive",
     ),
     Mutant(
         "adopt asks for no host but its own (217)",
-        (put(operator_rules, "rival", lambda case, named: ""),),
+        (put(requests, "rival", lambda case, named: ""),),
         story="adopt-refused",
     ),
     Mutant("a changed hostname is accepted (505)", (without(505),), story="hostname-changed"),

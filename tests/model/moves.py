@@ -28,9 +28,9 @@ from model.world import (
 )
 from picoha.domain.record import Phase, SlotRecord
 from picoha.domain.record import Step as OpStep
-from picoha.host import gate
-from picoha.host.gate import Stance
-from picoha.host.ports import Kept
+from picoha.host.core import gate
+from picoha.host.core.gate import Stance
+from picoha.host.core.ports import Kept
 
 BOOT = "boot-1"
 

@@ -17,10 +17,10 @@ import pytest
 from model.decider import Layers
 from model.explorer import Explorer, Outcome
 from model.world import Left, Setting
-from picoha.adapters.desk.story import read_story
-from picoha.domain import decide, launch_rules
 from picoha.domain.decision import Rule
-from picoha.entrypoints.drill import run
+from picoha.domain.rules import launches, table
+from picoha.drills.drill import run
+from picoha.drills.stories.story import read_story
 from unit.domain.golden.cases import Golden, golden_cases
 from unit.domain.test_golden import test_golden_decision, test_golden_launches
 
@@ -72,21 +72,21 @@ def without(*numbers: int) -> Patch:
     """Take rows out of the slot's table."""
 
     def patch(monkey: pytest.MonkeyPatch) -> None:
-        kept = tuple(row for row in decide.SLOT_RULES if row.number not in numbers)
+        kept = tuple(row for row in table.SLOT_RULES if row.number not in numbers)
         monkeypatch_rules(monkey, kept)
 
     return patch
 
 
 def monkeypatch_rules(monkey: pytest.MonkeyPatch, rows: tuple[Rule, ...]) -> None:
-    monkey.setattr(decide, "SLOT_RULES", rows)
+    monkey.setattr(table, "SLOT_RULES", rows)
 
 
 def row(number: int, **fields: Any) -> Patch:
     """Change `when` or `then` of one row of the slot's table."""
 
     def patch(monkey: pytest.MonkeyPatch) -> None:
-        rows = (replace(one, **fields) if one.number == number else one for one in decide.SLOT_RULES)
+        rows = (replace(one, **fields) if one.number == number else one for one in table.SLOT_RULES)
         monkeypatch_rules(monkey, tuple(rows))
 
     return patch
@@ -96,8 +96,8 @@ def launch_row(number: int, **fields: Any) -> Patch:
     """Change `when` or `then` of one row of the table of held launches."""
 
     def patch(monkey: pytest.MonkeyPatch) -> None:
-        rows = (replace(one, **fields) if one.number == number else one for one in launch_rules.LAUNCH_RULES)
-        monkey.setattr(launch_rules, "LAUNCH_RULES", tuple(rows))
+        rows = (replace(one, **fields) if one.number == number else one for one in launches.LAUNCH_RULES)
+        monkey.setattr(launches, "LAUNCH_RULES", tuple(rows))
 
     return patch
 

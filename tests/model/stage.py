@@ -37,7 +37,6 @@ from model.world import (
     WARM,
     WARMING,
 )
-from picoha.domain.case import Observation, SlotSight
 from picoha.domain.model import (
     Address,
     AgentPhase,
@@ -51,6 +50,7 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import Brake, Mode, ModeRecord, Pause, Request, RequestVerb, SlotRecord, Step
+from picoha.domain.situation import Observation, SlotSight
 
 POWERS = {
     RUNNING: InstanceState.RUNNING,

@@ -13,7 +13,7 @@ from model.guards import ROGUE, TAKEN
 from model.mutants import ALL, BARE
 from model.settings import BEHIND_AN_OPEN_GATE, DEEP, SHORT
 from model.world import Setting
-from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES
+from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES
 
 # One worker explores each setting once; the mutants are another's.
 pytestmark = pytest.mark.xdist_group("explorer")

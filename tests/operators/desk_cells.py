@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from picoha.adapters.desk.story import Story, read_story
-from picoha.entrypoints import cli_options, client
-from picoha.entrypoints.cli import main
-from picoha.entrypoints.client import OnDesk
+from picoha.cli import client, options
+from picoha.cli.client import OnDesk
+from picoha.cli.main import main
+from picoha.drills.stories.story import Story, read_story
 
 STORIES = Path(__file__).parents[2] / "stories"
 UNFOLDED = ("         ->", "Error: Invalid value for ")
@@ -44,7 +44,7 @@ class Terminal:
 
     def type(self, *words: object, answer: str | None = None) -> Result:
         """Run a command; `answer` is what a human types at a prompt (None = no terminal)."""
-        self._monkeypatch.setattr(cli_options, "_is_terminal", lambda: answer is not None)
+        self._monkeypatch.setattr(options, "_is_terminal", lambda: answer is not None)
         typed = [str(one) for one in (*words, "--against", "desk", "--by", "ops@bastion")]
         return CliRunner().invoke(main, typed, env={"COLUMNS": "80"}, input=answer)
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from picoha.adapters.aws.clients import Clients
 from picoha.app.errors import OperatorUnreachable
-from picoha.entrypoints.cli import main
-from picoha.entrypoints.client import PATIENCE, Client, marks
+from picoha.cli.client import PATIENCE, Client, marks
+from picoha.cli.main import main
 from unit.adapters.aws.test_clients import Answer, Line, fails, responds
 
 FUNCTION = "picoha-demo-operator"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from operators.desk_cells import Kept, Terminal, cell, told
-from picoha.entrypoints.cli import main
+from picoha.cli.main import main
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from operators.desk_cells import CALM, Terminal, cell, told
 from operators.test_client import ADMITTED, WAITING, Scripted, finished, step
 from picoha.app.errors import OperatorUnreachable
-from picoha.entrypoints.client import NOTHING, PATIENCE, Client, rolled
+from picoha.cli.client import NOTHING, PATIENCE, Client, rolled
 
 BLIND = {"code": 3, "message": f"OBSERVE demo: could not find out: reading the table; {NOTHING}"}
 LOST = OperatorUnreachable("throttled")

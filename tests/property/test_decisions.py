@@ -22,15 +22,15 @@ from builders import (
     in_failover,
     saved,
 )
-from picoha.domain import gates, signals
 from picoha.domain.actions import TAKING, FenceHost, HintUnhealthy
-from picoha.domain.case import Case, Observation, SlotSight
-from picoha.domain.decide import SLOT_RULES, decide_launches, decide_slot
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.invariants import broken
+from picoha.domain.judging import gates, signals
+from picoha.domain.judging.invariants import broken
 from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, RequestVerb, SlotRecord, Step
+from picoha.domain.rules.table import SLOT_RULES, decide_launches, decide_slot
+from picoha.domain.situation import Case, Observation, SlotSight
 from random_cells import cells
 
 POLICY = Policy()

@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from picoha.app.errors import MalformedEvent, UnknownEvent
-from picoha.entrypoints.inbound import Cause, Wakeup, parse
-from picoha.entrypoints.respond import MARGIN_S, Reply, Wiring, respond
+from picoha.lambdas.doorbells import Cause, Wakeup, parse
+from picoha.lambdas.respond import MARGIN_S, Reply, Wiring, respond
 
 EVENTS = {path.stem: json.loads(path.read_text()) for path in Path(__file__).parents[2].glob("events/*.json")}
 assert len(EVENTS) > 20, "the event files are gone: these tests would prove nothing"

@@ -32,20 +32,20 @@ from builders import (
     saved,
 )
 from picoha.adapters.aws.actuators import GRANTS
-from picoha.adapters.desk.addresses import Addresses
-from picoha.adapters.desk.autoscaling import AutoScaling
-from picoha.adapters.desk.ec2 import Ec2
-from picoha.adapters.desk.wire import played
 from picoha.app.act import act
 from picoha.app.ports import Actuators
 from picoha.domain.actions import TAKING, Action
-from picoha.domain.case import Case, Observation, SlotSight
-from picoha.domain.decide import LAUNCH_RULES, SLOT_RULES, decide_launches, decide_slot
 from picoha.domain.decision import Answer, Decision
-from picoha.domain.launch_rules import Launch
 from picoha.domain.model import AgentPhase, InstanceId, InstanceState
 from picoha.domain.policy import Policy
 from picoha.domain.record import Phase, RequestVerb, Step
+from picoha.domain.rules.launches import Launch
+from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES, decide_launches, decide_slot
+from picoha.domain.situation import Case, Observation, SlotSight
+from picoha.fakeaws.autoscaling.api import AutoScaling
+from picoha.fakeaws.clients import played
+from picoha.fakeaws.ec2.addresses import Addresses
+from picoha.fakeaws.ec2.api import Ec2
 from random_cells import LIFECYCLES
 from unit.domain.golden.cases import golden_cases
 

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from hypothesis import event, example, given
 
 from builders import EC1, PLATFORM, a_sight, a_silent_sight, an_observation, holder_of
-from picoha.domain.case import Observation
-from picoha.domain.decide import decide_slot
 from picoha.domain.decision import Answer
 from picoha.domain.health import Health
 from picoha.domain.model import Report, Sample, Unknown
 from picoha.domain.policy import Policy
-from picoha.host.probe import health_of
+from picoha.domain.rules.table import decide_slot
+from picoha.domain.situation import Observation
+from picoha.host.core.probe import health_of
 from random_cells import a_confused_report, cells
 
 POLICY = Policy()

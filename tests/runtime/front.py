@@ -26,9 +26,9 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.datastructures import MultiDict
 
-from picoha.adapters.desk.stage import SETTLE_S
-from picoha.adapters.desk.story import Story
-from picoha.entrypoints.drill import Desk
+from picoha.drills.drill import Desk
+from picoha.drills.setup import SETTLE_S
+from picoha.drills.stories.story import Story
 
 SERVICES = {"monitoring": "cloudwatch", "elasticfilesystem": "efs"}
 """botocore's name of a service, where it is not the name that requests are signed with."""

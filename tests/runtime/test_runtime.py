@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from contract.templates import ROOT
-from picoha.adapters.desk.story import DEMO, Story
 from picoha.domain.model import SlotName
+from picoha.drills.stories.story import DEMO, Story
 from runtime.conftest import Function, Start, living
 from runtime.front import Front
 from runtime.rie import Answer, Environment

@@ -15,9 +15,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from picoha.adapters.desk.kernel import DeskFault, TaskKilled
-from picoha.adapters.desk.wire import Answer, Operation
-from picoha.entrypoints.drill import Desk
+from picoha.drills.drill import Desk
+from picoha.fakeaws.clients import Answer, Operation
+from picoha.fakeaws.scheduler import DeskFault, TaskKilled
 from simulation.sites import Site, site_of
 
 

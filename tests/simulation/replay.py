@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 def seed_again(seed: int) -> int:
     """Print what happened in a seed; return 1 when a promise was broken."""
-    from picoha.adapters.desk.story import Story
-    from picoha.entrypoints.drill import report
-    from picoha.entrypoints.render import drill_text
+    from picoha.cli.text import drill_text
+    from picoha.drills.drill import report
+    from picoha.drills.stories.story import Story
     from simulation.runs import prepared
     from simulation.seeds import seeded
 
@@ -32,8 +32,8 @@ def seed_again(seed: int) -> int:
 
 def plan_again(caller: str, operation: str, step: str, fault: str) -> int:
     """Print what happened under one single fault; return 1 when it ended otherwise than without."""
-    from picoha.entrypoints.drill import report
-    from picoha.entrypoints.render import drill_text
+    from picoha.cli.text import drill_text
+    from picoha.drills.drill import report
     from simulation.faults import Fault, aimed
     from simulation.sites import Site
     from simulation.workloads import catalogue, played

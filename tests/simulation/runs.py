@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from picoha.adapters.desk.script import schedule
-from picoha.adapters.desk.story import Beat, Story, read_story
 from picoha.domain.record import Mode, Phase, SlotRecord, Step
-from picoha.entrypoints.drill import PAGE, Desk, DrillReport, report
+from picoha.drills.drill import PAGE, Desk, DrillReport, report
+from picoha.drills.stories.story import Beat, Story, read_story
+from picoha.drills.stories.verbs import schedule
 from simulation.faults import Fault, Injector, Plan
 from simulation.sites import Site
 

@@ -10,9 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from picoha.adapters.desk.script import VERBS
-from picoha.adapters.desk.story import Beat, Story
-from picoha.entrypoints.drill import Desk
+from picoha.drills.drill import Desk
+from picoha.drills.stories.story import Beat, Story
+from picoha.drills.stories.verbs import VERBS
 from simulation.faults import Fault, by_chance
 from simulation.runs import Length, Outcome, in_fork, play, prepared
 

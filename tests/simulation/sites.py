@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from picoha.adapters.aws.items import CELL
-from picoha.adapters.desk.world import World
+from picoha.drills.world import World
 
 _ADAPTERS, _APP = "/picoha/adapters/aws/", "/picoha/app/"
 _RULE = "_enact"

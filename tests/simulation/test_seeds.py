@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 import pytest
 
-from picoha.adapters.desk.story import Story
-from picoha.domain import decide
-from picoha.entrypoints.drill import Desk
+from picoha.domain.rules import table
+from picoha.drills.drill import Desk
+from picoha.drills.stories.story import Story
 from simulation.runs import Outcome, in_fork, prepared
 from simulation.seeds import play_apart, seeded
 
@@ -50,9 +50,9 @@ def test_no_random_bad_day_breaks_a_promise_for_long(shard: int, figure: Callabl
 
 def crippled(desk: Desk, seed: int, numbers: frozenset[int]) -> Outcome:
     """Play one seed without some rules; only a fork may call this, since nothing puts them back."""
-    kept = tuple(rule for rule in decide.SLOT_RULES if rule.number not in numbers)
-    assert len(kept) < len(decide.SLOT_RULES)
-    pytest.MonkeyPatch().setattr(decide, "SLOT_RULES", kept)
+    kept = tuple(rule for rule in table.SLOT_RULES if rule.number not in numbers)
+    assert len(kept) < len(table.SLOT_RULES)
+    pytest.MonkeyPatch().setattr(table, "SLOT_RULES", kept)
     return seeded(desk, seed)
 
 

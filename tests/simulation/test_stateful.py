@@ -17,13 +17,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from picoha.adapters.desk.script import VERBS
-from picoha.adapters.desk.story import Beat, Story
+from picoha.app.audit.promises import verify
 from picoha.app.errors import MemoryUnreadable
-from picoha.app.verify import verify
-from picoha.domain import decide
 from picoha.domain.model import SlotName
-from picoha.entrypoints.drill import Desk
+from picoha.domain.rules import table
+from picoha.drills.drill import Desk
+from picoha.drills.stories.story import Beat, Story
+from picoha.drills.stories.verbs import VERBS
 from simulation.runs import Length, settle, unsettled
 
 SLOTS = st.sampled_from(("platform1", "ec1", "ec2"))
@@ -171,8 +171,8 @@ def test_no_order_of_events_breaks_a_promise(figure: Callable[[str], None]) -> N
 
 
 def test_a_controller_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = tuple(rule for rule in decide.SLOT_RULES if rule.number not in range(401, 446))
-    monkeypatch.setattr(decide, "SLOT_RULES", kept)
+    kept = tuple(rule for rule in table.SLOT_RULES if rule.number not in range(401, 446))
+    monkeypatch.setattr(table, "SLOT_RULES", kept)
     idle = BadDays()
     idle.begin_well()
     idle.an_accident("die", "ec1")

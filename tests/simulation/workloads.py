@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from picoha.adapters.desk.scaling_group import Group
-from picoha.adapters.desk.story import Beat, Story
-from picoha.entrypoints.drill import Desk
+from picoha.drills.drill import Desk
+from picoha.drills.stories.story import Beat, Story
+from picoha.fakeaws.autoscaling.group import Group
 from simulation.faults import Plan, recording
 from simulation.runs import Length, Outcome, in_fork, play, prepared, story_named
 from simulation.sites import Site

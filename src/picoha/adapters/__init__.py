@@ -1,0 +1,1 @@
+"""Where picoha meets other people's software; today that is AWS alone."""

@@ -1,0 +1,1 @@
+"""The loop (observe, decide, remember, act) and its ports. No SDK, no framework, no clock of its own."""

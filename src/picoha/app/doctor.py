@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 from picoha.app.errors import SensorFailed
 from picoha.app.ports import Clock, Gather, Reads, Recall, Remembered
-from picoha.domain import leave_rules
-from picoha.domain.doctor_rules import judge
-from picoha.domain.facts import (
+from picoha.domain.doctor import leave
+from picoha.domain.doctor.facts import (
     AlarmFacts,
     ElasticIp,
     FunctionFacts,
@@ -24,7 +23,8 @@ from picoha.domain.facts import (
     Subnet,
     TableFacts,
 )
-from picoha.domain.findings import Finding
+from picoha.domain.doctor.findings import Finding
+from picoha.domain.doctor.table import judge
 from picoha.domain.model import Unknown
 from picoha.domain.policy import Policy
 
@@ -88,7 +88,7 @@ def examine(
 
 def depending(ports: DoctorPorts) -> tuple[Finding, ...]:
     """Return what still depends on the cell's stack, in the order of its mending (`leave`)."""
-    return leave_rules.depending({**gathered(ports), "cell": ports.cell})
+    return leave.depending({**gathered(ports), "cell": ports.cell})
 
 
 def gathered(ports: DoctorPorts) -> dict[str, object | Unknown]:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 
 from picoha.app.ports import DeclaredSlot, HostStatus, Looking, Remembered
-from picoha.domain.case import Observation, SlotSight, with_one_platform
 from picoha.domain.model import (
     Address,
     Dependency,
@@ -22,6 +21,7 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.policy import Policy
+from picoha.domain.situation import Observation, SlotSight, with_one_platform
 
 T = TypeVar("T")
 

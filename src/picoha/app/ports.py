@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from picoha.domain.decision import Change
-from picoha.domain.findings import Finding
+from picoha.domain.doctor.findings import Finding
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import (
     Address,
     AllocationId,
@@ -27,7 +28,7 @@ from picoha.domain.model import (
 from picoha.domain.record import Brake, HistoryRow, ModeRecord, Notice, Operation, Request, SlotRecord
 
 if TYPE_CHECKING:
-    from picoha.app.verify import Ledger
+    from picoha.domain.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,6 @@ class Remembered:
     newer: Mapping[SlotName, str] = field(default_factory=dict)
     reports: tuple[Report, ...] = ()
     requests: tuple[Request, ...] = ()
-
-
-@dataclass(frozen=True)
-class JournalRow:
-    """One effect of an operation: the intent (`outcome` empty) or its result."""
-
-    operation: str
-    number: int
-    sends: int
-    action: str
-    at: datetime
-    outcome: str = ""
-    request_id: str = ""
 
 
 class Sensors(Protocol):

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from picoha.app.act import Result, act
 from picoha.app.errors import ActionFailed, InvariantBroken, LostRace, MemoryUnreadable
 from picoha.app.observe import observe
-from picoha.app.ports import JournalRow, Ports
+from picoha.app.ports import Ports
 from picoha.app.snapshot import pack
-from picoha.domain.case import Case, Observation, SlotSight
-from picoha.domain.decide import decide_launches, decide_slot
 from picoha.domain.decision import Answer, Change, Decision
-from picoha.domain.invariants import broken
+from picoha.domain.judging.invariants import broken
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import SlotName
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow, Operation
+from picoha.domain.rules.table import decide_launches, decide_slot
+from picoha.domain.situation import Case, Observation, SlotSight
 
 LOG = logging.getLogger("picoha")
 

@@ -6,8 +6,8 @@ import base64
 import json
 import zlib
 
-from picoha.domain.case import Observation
 from picoha.domain.codec import Undecodable, decode, encode
+from picoha.domain.situation import Observation
 
 
 def pack(seen: Observation) -> str:

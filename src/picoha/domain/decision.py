@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from picoha.domain.actions import Action
-from picoha.domain.case import Case
 from picoha.domain.model import Evidence, InstanceId
 from picoha.domain.record import Brake, ModeRecord, Notice, Operation, SlotRecord
+from picoha.domain.situation import Case
 
 
 class Answer(StrEnum):

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from picoha.host import commands
-from picoha.host.assembly import HostHere, installed_version
-from picoha.host.config import DEFAULT_PATH, ConfigInvalid, read_config
-from picoha.host.metadata import MetadataUnavailable
-from picoha.host.ports import Cloud
+from picoha.host.command import commands
+from picoha.host.command.assembly import HostHere, installed_version
+from picoha.host.command.config import DEFAULT_PATH, ConfigInvalid, read_config
+from picoha.host.core.ports import Cloud
+from picoha.host.system.metadata import MetadataUnavailable
 
 USAGE = 2
 

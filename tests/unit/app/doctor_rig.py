@@ -10,16 +10,16 @@ from typing import Any
 from picoha import bootstrap
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.items import report_item
-from picoha.adapters.desk.hosts import DeskClock
-from picoha.adapters.desk.inspection import Furniture, furnish
-from picoha.adapters.desk.kernel import DeskFault
-from picoha.adapters.desk.scaling_group import Group
-from picoha.adapters.desk.story import DEMO, Cell, Story
-from picoha.adapters.desk.wire import Gate, desk_session
 from picoha.app import doctor
 from picoha.app.gather import one_by_one
-from picoha.domain.findings import Finding
-from picoha.entrypoints.drill import Desk
+from picoha.domain.doctor.findings import Finding
+from picoha.drills.doctor_answers import Furniture, furnish
+from picoha.drills.drill import Desk
+from picoha.drills.hosts.host import DeskClock
+from picoha.drills.stories.story import DEMO, Cell, Story
+from picoha.fakeaws.autoscaling.group import Group
+from picoha.fakeaws.clients import Gate, desk_session
+from picoha.fakeaws.scheduler import DeskFault
 
 SLOTS = (DEMO[0].model_copy(update={"warm_pool": True}), *DEMO[1:])
 

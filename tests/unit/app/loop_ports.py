@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from picoha.adapters.aws.memory import AwsMemory
-from picoha.adapters.desk.kernel import START
 from picoha.app.errors import SensorFailed
-from picoha.app.ports import DeclaredSlot, HostStatus, JournalRow, Remembered
-from picoha.app.verify import Ledger
+from picoha.app.ports import DeclaredSlot, HostStatus, Remembered
 from picoha.domain.decision import Change
+from picoha.domain.ledger import JournalRow, Ledger
 from picoha.domain.model import (
     Address,
     AllocationId,
@@ -32,6 +31,7 @@ from picoha.domain.model import (
     SlotSpec,
 )
 from picoha.domain.record import HistoryRow, ModeRecord, Notice
+from picoha.fakeaws.scheduler import START
 
 EC1, PLATFORM1 = SlotName("ec1"), SlotName("platform1")
 EC1_HOST, PLATFORM_HOST = InstanceId("i-ec1"), InstanceId("i-platform1")

@@ -8,18 +8,14 @@ from typing import Any
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.items import CELL, body, item, report_item, table_name, top
 from picoha.adapters.aws.memory import AwsMemory
-from picoha.adapters.desk.kernel import START, Kernel
-from picoha.adapters.desk.rows import Table
-from picoha.adapters.desk.table import Tables
-from picoha.adapters.desk.wire import desk_session
 from picoha.app.errors import ActionFailed
 from picoha.app.gather import one_by_one
 from picoha.app.observe import observe
-from picoha.app.ports import JournalRow, Ports
+from picoha.app.ports import Ports
 from picoha.app.reconcile import Line, reconcile
-from picoha.domain.case import Observation
 from picoha.domain.codec import decode, encode
 from picoha.domain.health import Health
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import (
     AgentPhase,
     InstanceId,
@@ -29,6 +25,11 @@ from picoha.domain.model import (
 )
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, SlotRecord
+from picoha.domain.situation import Observation
+from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.dynamodb.api import Tables
+from picoha.fakeaws.dynamodb.rows import Table
+from picoha.fakeaws.scheduler import START, Kernel
 from unit.app.loop_ports import (
     EC1,
     EC1_HOST,

@@ -14,12 +14,12 @@ import pytest
 
 from picoha.adapters.aws import actuators, inspection
 from picoha.adapters.aws.items import slot_item
-from picoha.adapters.desk.scaling_group import Hook, WarmPool
-from picoha.adapters.desk.wire import ACCOUNT, REGION
-from picoha.domain.doctor_groups import LAUNCH_HOOK
-from picoha.domain.doctor_rules import CHECKS
-from picoha.domain.findings import Level, exit_code
+from picoha.domain.doctor.findings import Level, exit_code
+from picoha.domain.doctor.groups import LAUNCH_HOOK
+from picoha.domain.doctor.table import CHECKS
 from picoha.domain.model import AgentPhase, NamesReading, SlotName
+from picoha.fakeaws.autoscaling.group import Hook, WarmPool
+from picoha.fakeaws.clients import ACCOUNT, REGION
 from unit.app.doctor_rig import Clinic, clinic
 
 Break = Callable[[Clinic, pytest.MonkeyPatch], Any]

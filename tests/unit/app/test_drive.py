@@ -8,10 +8,10 @@ import pytest
 
 from picoha.app.drive import PASSES, DriveReport, drive
 from picoha.app.errors import LostRace, MemoryUnreadable
-from picoha.domain import decide
-from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import InstanceState
+from picoha.domain.rules import table
+from picoha.domain.situation import Case
 from unit.app.loop_ports import EC1, EC1_HOST
 from unit.app.loop_rig import POLICY, Cell, fencing, refusal, settled
 
@@ -28,7 +28,7 @@ def near(monkeypatch: pytest.MonkeyPatch, *look_again_s: float | None) -> None:
         return Decision(Answer.WAIT, "near", look_again_s=next(spans))
 
     rule = Rule(1, "planted", lambda case: case.sight.name == EC1, waiting)
-    monkeypatch.setattr(decide, "SLOT_RULES", (rule, *decide.SLOT_RULES))
+    monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
 
 
 def test_a_quiet_cell_takes_one_pass_and_one_beat() -> None:
@@ -145,7 +145,7 @@ def test_a_loop_that_never_settles_ends(monkeypatch: pytest.MonkeyPatch) -> None
 
     cell = settled()
     rule = Rule(1, "planted", lambda case: case.sight.name == EC1, restless)
-    monkeypatch.setattr(decide, "SLOT_RULES", (rule, *decide.SLOT_RULES))
+    monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
     report = driven(cell, budget_s=50)
     assert (report.passes, report.saved) == (PASSES, PASSES)
 

@@ -9,12 +9,12 @@ import pytest
 
 from picoha.adapters.aws.items import CELL, item, slot_item
 from picoha.app import doctor
+from picoha.cli.doctor_text import leave_text
 from picoha.domain.codec import encode
-from picoha.domain.findings import Level, errors, exit_code
-from picoha.domain.leave_rules import STEPS
+from picoha.domain.doctor.findings import Level, errors, exit_code
+from picoha.domain.doctor.leave import STEPS
 from picoha.domain.model import SlotName
 from picoha.domain.record import Mode, Operation, Step, Verb
-from picoha.entrypoints.doctor_text import leave_text
 from unit.app.doctor_rig import Clinic, clinic
 
 

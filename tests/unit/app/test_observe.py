@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from picoha.adapters.aws.items import CELL, item, slot_item
-from picoha.adapters.desk.kernel import START
 from picoha.app.errors import MemoryUnreadable
 from picoha.app.observe import observe
 from picoha.app.ports import DeclaredSlot
-from picoha.domain.case import Observation, SlotSight
 from picoha.domain.model import (
     Address,
     AllocationId,
@@ -26,6 +24,8 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import Mode, ModeRecord
+from picoha.domain.situation import Observation, SlotSight
+from picoha.fakeaws.scheduler import START
 from unit.app.loop_ports import EC1, EC1_HOST, PLATFORM1, PLATFORM_HOST, declared, running
 from unit.app.loop_rig import Cell, settled
 

@@ -9,12 +9,12 @@ import pytest
 
 from picoha.adapters.aws.items import slot_item
 from picoha.app.errors import InvariantBroken, MemoryUnreadable
-from picoha.domain import decide
 from picoha.domain.actions import FenceHost, ReleaseLaunch
-from picoha.domain.case import Case
 from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import InstanceId, InstanceState, Member
 from picoha.domain.record import Phase, Step
+from picoha.domain.rules import table
+from picoha.domain.situation import Case
 from unit.app.loop_ports import EC1, EC1_HOST, PLATFORM1, PLATFORM_HOST, Crash
 from unit.app.loop_rig import Cell, fencing, refusal, settled
 
@@ -31,7 +31,7 @@ def raising(problem: BaseException) -> Callable[[], None]:
 def planted(monkeypatch: pytest.MonkeyPatch, then: Callable[[Case], Decision]) -> None:
     """Put a wrong rule for ec1 before all others."""
     rule = Rule(1, "planted", lambda case: case.sight.name == EC1, then)
-    monkeypatch.setattr(decide, "SLOT_RULES", (rule, *decide.SLOT_RULES))
+    monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
 
 
 # A quiet cell, and the order of slots.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from builders import a_request, ago
-from picoha.domain.case import SlotSight
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.model import InstanceId
 from picoha.domain.record import RequestVerb
+from picoha.domain.situation import SlotSight
 
 
 def asked(sight: SlotSight, verb: RequestVerb, instance: str | None = None, age: float = 3) -> SlotSight:

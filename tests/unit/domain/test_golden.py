@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from picoha.domain.decide import decide_launches, decide_slot
 from picoha.domain.decision import Decision
-from picoha.domain.invariants import broken
+from picoha.domain.judging.invariants import broken
+from picoha.domain.rules.table import decide_launches, decide_slot
 from unit.domain.golden.cases import Golden, golden_cases
 
 CASES = golden_cases()

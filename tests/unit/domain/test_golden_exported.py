@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from picoha.app.snapshot import pack, unpack
-from picoha.domain.case import Observation
 from picoha.domain.codec import Undecodable, decode, encode
-from picoha.domain.decide import decide_slot
 from picoha.domain.model import SlotName
 from picoha.domain.policy import Policy
+from picoha.domain.rules.table import decide_slot
+from picoha.domain.situation import Observation
 
 CASES = sorted((Path(__file__).parent / "golden" / "exported").glob("*.json"))
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from picoha.domain.model import InstanceId, Kind, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Assignment, Order, OrderVerb, Phase, SlotRecord
-from picoha.host.agent import Agent
-from picoha.host.knowledge import Settings
-from picoha.host.ports import (
+from picoha.host.core.agent import Agent
+from picoha.host.core.knowledge import Settings
+from picoha.host.core.ports import (
     Checks,
     CloudUnreachable,
     Identity,

@@ -1,0 +1,1 @@
+"""The product's only boto3: what looks, what changes, what remembers. Nothing is decided here."""

@@ -17,7 +17,7 @@ from picoha.adapters.aws.lean import lean_session
 from picoha.domain.codec import Undecodable
 from picoha.domain.model import Report, SlotName
 from picoha.domain.record import Phase, SlotRecord
-from picoha.host.ports import (
+from picoha.host.core.ports import (
     CloudUnreachable,
     NoRecord,
     NotUnderstood,

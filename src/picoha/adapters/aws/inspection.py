@@ -12,7 +12,7 @@ from picoha.adapters.aws.discovery import CELL_TAG, SLOT_TAG, spec_of
 from picoha.adapters.aws.faults import reading
 from picoha.adapters.aws.surroundings import text_tags
 from picoha.app.errors import SensorFailed
-from picoha.domain.facts import (
+from picoha.domain.doctor.facts import (
     AlarmFacts,
     Disk,
     FunctionFacts,

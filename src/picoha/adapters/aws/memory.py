@@ -33,10 +33,10 @@ from picoha.adapters.aws.items import (
     wire,
 )
 from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable
-from picoha.app.ports import JournalRow, Remembered
-from picoha.app.verify import Ledger
+from picoha.app.ports import Remembered
 from picoha.domain.codec import Undecodable, decode, encode
 from picoha.domain.decision import Change
+from picoha.domain.ledger import JournalRow, Ledger
 from picoha.domain.model import Evidence, Report, SlotName
 from picoha.domain.record import Brake, Grant, HistoryRow, ModeRecord, Operation, Request, SlotRecord
 

@@ -19,8 +19,8 @@ from picoha.adapters.aws.faults import changing, reading
 from picoha.adapters.aws.items import CELL, Item, body, item, top, wire
 from picoha.adapters.aws.memory import FIRST, history_item
 from picoha.app.errors import MemoryUnreadable, SensorFailed
-from picoha.app.ports import JournalRow
 from picoha.domain.codec import Undecodable, decode, encode
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import Brake, HistoryRow, ModeRecord, Operation, Request
 

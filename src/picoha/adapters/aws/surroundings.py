@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.discovery import CELL_TAG, SLOT_TAG
 from picoha.adapters.aws.faults import reading
-from picoha.domain.facts import ElasticIp, Ingress, Quota, Subnet
+from picoha.domain.doctor.facts import ElasticIp, Ingress, Quota, Subnet
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import (

@@ -8,17 +8,17 @@ from typing import Any
 
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.sensors import AwsSensors
-from picoha.adapters.desk.addresses import Addresses
-from picoha.adapters.desk.alarms import Alarms
-from picoha.adapters.desk.autoscaling import AutoScaling
-from picoha.adapters.desk.dependencies import Databases, FileSystems
-from picoha.adapters.desk.ec2 import Ec2
-from picoha.adapters.desk.hosts import DeskClock
-from picoha.adapters.desk.instances import Instance
-from picoha.adapters.desk.kernel import DeskFault, Kernel
-from picoha.adapters.desk.metrics import MetricStore
-from picoha.adapters.desk.scaling_group import Group
-from picoha.adapters.desk.wire import Answer, Gate, Operation, Service, desk_session
+from picoha.drills.hosts.host import DeskClock
+from picoha.fakeaws.autoscaling.api import AutoScaling
+from picoha.fakeaws.autoscaling.group import Group
+from picoha.fakeaws.clients import Answer, Gate, Operation, Service, desk_session
+from picoha.fakeaws.cloudwatch.alarms import Alarms
+from picoha.fakeaws.cloudwatch.metrics import MetricStore
+from picoha.fakeaws.ec2.addresses import Addresses
+from picoha.fakeaws.ec2.api import Ec2
+from picoha.fakeaws.ec2.instances import Instance
+from picoha.fakeaws.rds_and_efs import Databases, FileSystems
+from picoha.fakeaws.scheduler import DeskFault, Kernel
 
 
 class Recorder(Gate):

@@ -13,9 +13,6 @@ from moto import mock_aws
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.items import CELL, Item, item, key, slot_item
 from picoha.adapters.aws.memory import AwsMemory
-from picoha.adapters.desk.kernel import START, DeskFault, Kernel
-from picoha.adapters.desk.table import Tables
-from picoha.adapters.desk.wire import REGION, Answer, Service, desk_session
 from picoha.domain.codec import encode
 from picoha.domain.decision import Change
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, SlotName
@@ -32,6 +29,9 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
+from picoha.fakeaws.clients import REGION, Answer, Service, desk_session
+from picoha.fakeaws.dynamodb.api import Tables
+from picoha.fakeaws.scheduler import START, DeskFault, Kernel
 from unit.adapters.aws.aws_rig import Recorder
 
 TABLE = "picoha-demo"

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from picoha.adapters.aws.actuators import GRANTS, AwsActuators
-from picoha.adapters.desk.kernel import DeskFault
-from picoha.adapters.desk.scaling_group import Hook
 from picoha.app.errors import ActionFailed
 from picoha.domain import actions
 from picoha.domain.model import AllocationId, AssociationId, InstanceId, InterfaceId
+from picoha.fakeaws.autoscaling.group import Hook
+from picoha.fakeaws.scheduler import DeskFault
 from unit.adapters.aws.aws_rig import Account, denied
 
 I1 = InstanceId("i-1")

@@ -16,15 +16,15 @@ from moto import mock_aws
 
 from picoha.adapters.aws import host_side, items
 from picoha.adapters.aws.host_side import GRANTS, AwsCloud
-from picoha.adapters.desk.kernel import Kernel
-from picoha.adapters.desk.metrics import MetricStore
-from picoha.adapters.desk.table import Tables
-from picoha.adapters.desk.wire import desk_session
 from picoha.domain.codec import Undecodable
 from picoha.domain.health import Health
 from picoha.domain.model import AgentPhase, InstanceId, PicoReading, Report, SlotName
 from picoha.domain.record import SCHEMA, Phase
-from picoha.host.ports import CloudUnreachable, NoRecord, NotUnderstood, Refused, Taken
+from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.cloudwatch.metrics import MetricStore
+from picoha.fakeaws.dynamodb.api import Tables
+from picoha.fakeaws.scheduler import Kernel
+from picoha.host.core.ports import CloudUnreachable, NoRecord, NotUnderstood, Refused, Taken
 from unit.host.fakes import granted
 
 if TYPE_CHECKING:

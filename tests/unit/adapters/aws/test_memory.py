@@ -10,13 +10,14 @@ import pytest
 
 from picoha.adapters.aws.items import CELL, Item, body, item, key, report_item, slot_item, top
 from picoha.adapters.aws.memory import AwsMemory
-from picoha.adapters.desk.kernel import START
 from picoha.app.errors import LostRace, MemoryUnreadable
-from picoha.app.ports import JournalRow, Remembered
+from picoha.app.ports import Remembered
 from picoha.domain.codec import encode
 from picoha.domain.decision import Change
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import AgentPhase, InstanceId, Report
 from picoha.domain.record import Brake, Mode, ModeRecord, SlotRecord
+from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.memory_rig import (
     ACTIVE,
     ADMITTED,

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from picoha.adapters.aws.items import item, slot_item
-from picoha.adapters.desk.kernel import START, DeskFault
 from picoha.app.errors import LostRace, MemoryUnreadable
-from picoha.app.ports import JournalRow
 from picoha.domain.decision import Change
+from picoha.domain.ledger import JournalRow
 from picoha.domain.record import HistoryRow, Mode, Step
+from picoha.fakeaws.scheduler import START, DeskFault
 from unit.adapters.aws.aws_rig import Recorder, denied
 from unit.adapters.aws.memory_rig import (
     ACTIVE,

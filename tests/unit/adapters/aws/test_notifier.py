@@ -10,13 +10,13 @@ from botocore.exceptions import ReadTimeoutError
 
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.notifier import AwsNotifier
-from picoha.adapters.desk.deliveries import Topics
-from picoha.adapters.desk.hosts import DeskClock
-from picoha.adapters.desk.kernel import START
-from picoha.adapters.desk.wire import desk_session
 from picoha.app.errors import ActionFailed
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import Notice
+from picoha.drills.hosts.host import DeskClock
+from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.payloads import Topics
+from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.aws_rig import Account, denied
 
 

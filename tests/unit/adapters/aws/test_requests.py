@@ -12,12 +12,12 @@ from botocore.exceptions import ReadTimeoutError
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.items import CELL, item
 from picoha.adapters.aws.requests import AwsRequests
-from picoha.adapters.desk.kernel import START, DeskFault
 from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable, SensorFailed
-from picoha.app.ports import JournalRow
 from picoha.domain.codec import encode
+from picoha.domain.ledger import JournalRow
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import HistoryRow, Mode, Step
+from picoha.fakeaws.scheduler import START, DeskFault
 from unit.adapters.aws.aws_rig import Account, Played, denied
 from unit.adapters.aws.memory_rig import (
     BRAKE,
@@ -191,7 +191,7 @@ def test_no_slot_asks_nothing() -> None:
 
 
 def test_an_answer_without_its_points_is_not_taken_for_silence() -> None:
-    from picoha.adapters.desk.wire import desk_session
+    from picoha.fakeaws.clients import desk_session
 
     answer = {"MetricDataResults": [{"Id": "m0", "StatusCode": "InternalError"}]}
     clients = Clients(desk_session({"cloudwatch": Played(GetMetricData=answer)}))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from picoha.adapters.desk.kernel import START
-from picoha.adapters.desk.scaling_group import Hook, WarmPool
 from picoha.app.ports import HostStatus
 from picoha.domain.model import Address, InstanceId, InstanceState, SlotName, Unknown
+from picoha.fakeaws.autoscaling.group import Hook, WarmPool
+from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.aws_rig import Account, seeing
 
 EC1, PLATFORM1 = SlotName("ec1"), SlotName("platform1")

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from picoha.adapters.aws.sensors import AwsSensors
-from picoha.adapters.desk.kernel import START
-from picoha.adapters.desk.scaling_group import WarmPool
 from picoha.app.errors import SensorFailed
 from picoha.domain.model import Dependency, InstanceId, Sample, SlotName
+from picoha.fakeaws.autoscaling.group import WarmPool
+from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.aws_rig import Account, denied, seeing
 
 EC1, EC2 = SlotName("ec1"), SlotName("ec2")

@@ -9,9 +9,9 @@ import pytest
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.inspection import AwsInspection
 from picoha.adapters.aws.surroundings import AwsSurroundings
-from picoha.adapters.desk.wire import desk_session
 from picoha.app.errors import SensorFailed
-from picoha.domain.facts import Disk, FunctionFacts, Ingress, Quota, Subnet
+from picoha.domain.doctor.facts import Disk, FunctionFacts, Ingress, Quota, Subnet
+from picoha.fakeaws.clients import desk_session
 from unit.adapters.aws.aws_rig import Played, Recorder
 
 NAT_ROUTE = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "active"}

@@ -44,11 +44,11 @@ from builders import (
     holder_of,
     in_failover,
 )
-from picoha.domain.case import Observation, SlotSight
 from picoha.domain.codec import decode, encode
 from picoha.domain.model import InstanceId, Sample, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, RequestVerb, SlotRecord, Step
+from picoha.domain.situation import Observation, SlotSight
 
 HERE = Path(__file__).parent
 CELL_KEYS = frozenset({"mode", "pauses", "brake", "memory", "tick", "policy"})

@@ -1,0 +1,1 @@
+"""Judges the records of a period against what picoha promises. It reads; it never writes."""

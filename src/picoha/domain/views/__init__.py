@@ -1,0 +1,1 @@
+"""Decisions and records in words, for people: why, plan, report. Nothing here changes a decision."""

@@ -1,0 +1,295 @@
+"""Play a story: the real handler over the desk, and a report that can fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+from picoha import bootstrap
+from picoha.adapters.aws.items import body, top
+from picoha.app.audit.promises import verify
+from picoha.app.errors import SettingsInvalid
+from picoha.app.gather import one_by_one
+from picoha.app.ports import Ports
+from picoha.domain.codec import decode
+from picoha.domain.model import SlotName
+from picoha.domain.record import HistoryRow, Operation
+from picoha.drills.hosts.host import DeskClock, HostTimes
+from picoha.drills.operator import operator_of
+from picoha.drills.setup import Stage
+from picoha.drills.stories.story import SlotEnd, Story
+from picoha.drills.stories.verbs import schedule
+from picoha.drills.world import World
+from picoha.fakeaws.ec2.instances import Timings
+from picoha.fakeaws.scheduler import TaskKilled
+from picoha.lambdas.reconcile_handler import Handler, build
+from picoha.settings import Settings
+
+FUNCTION_TIMEOUT_S = 75.0
+PAGE = {"DataType": "String", "StringValue": "page"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a timeline; `rule` 0 = a fact of the world, not a decision."""
+
+    at_s: float
+    slot: str
+    rule: int
+    phase: str
+    sentence: str
+
+
+@dataclass
+class DrillReport:
+    """What a drill showed. `problems` are unmet expectations; `ok` needs none, and no violation."""
+
+    title: str
+    timeline: list[Entry]
+    names: dict[str, dict[str, str]]
+    api_calls: dict[str, int]
+    violations: list[str]
+    operation: dict[str, Any] | None
+    problems: list[str] = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
+    seed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """True when the story ended as it said, and the referee saw nothing forbidden."""
+        return not self.problems and not self.violations
+
+
+class Silent(AmazonCloudWatchEMFProvider):
+    """Metrics that nobody collects: on the desk, standard output belongs to the report."""
+
+    def add_metric(self, *_args: object, **_kwargs: object) -> None:
+        """Count nothing: overlapping handlers would fill the counter, and it prints when full."""
+
+    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
+        """Print nothing."""
+
+
+class Invocation:
+    """A played Lambda context: what the handler and the logger ask of it."""
+
+    function_name = "picoha-reconcile"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-reconcile:live"
+
+    def __init__(self, world: World, number: int) -> None:
+        self.aws_request_id = f"desk-{number:06d}"
+        self._world = world
+        self._ends_at = world.kernel.elapsed + FUNCTION_TIMEOUT_S
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the virtual milliseconds left."""
+        return int((self._ends_at - self._world.kernel.elapsed) * 1000)
+
+
+class Desk:
+    """A world with the real handler behind its doorbells; `is_short`: see adapters/desk/wire."""
+
+    def __init__(self, story: Story, seed: int = 0, is_short: bool = False) -> None:
+        self.story = story
+        self.world = World(
+            story.cell.name,
+            seed,
+            timings=_timings(Timings, story.timings),
+            times=_timings(HostTimes, story.timings),
+            is_short=is_short,
+        )
+        self.stage = Stage(story, self.world)
+        self.deploy({})
+        self.stage.deploy = self.deploy
+        self.invocations = self.crashes = 0
+        self.replies: list[dict[str, Any]] = []
+        self.world.ring = self.invoke
+        self.stage.operate = operator_of(self.settings, self.world)
+
+    def deploy(self, changed: dict[str, int]) -> None:
+        """Build the function anew, with other settings; what runs already goes on as it was."""
+        self.settings = _settings(self.story.settings | changed, self.world)
+        self.ports: Ports = bootstrap.reconciler(
+            self.settings, self.world.controller, DeskClock(self.world.kernel), one_by_one
+        )
+        self.handler: Handler = build(
+            self.settings, self.ports, _quiet(), Metrics(provider=Silent(namespace="picoha"))
+        )
+
+    def invoke(self, event: Any) -> None:
+        """Deliver one event to the handler, as Lambda's asynchronous invocation does."""
+        self.invocations += 1
+        context: Any = Invocation(self.world, self.invocations)
+        handler = self.handler
+        task = self.world.kernel.spawn(context.aws_request_id, lambda: self._answer(handler, event, context))
+        self.world.kernel.at(FUNCTION_TIMEOUT_S, task.kill)
+
+    def _answer(self, handler: Handler, event: Any, context: Any) -> None:
+        try:
+            self.replies.append(handler(event, context))
+        except TaskKilled:
+            self.crashes += 1
+
+
+def run(story: Story, seed: int = 0) -> DrillReport:
+    """Play a story to its end and judge it; raises SettingsInvalid for a story that cannot be played."""
+    desk = played(story, seed)
+    try:
+        return report(desk, seed)
+    finally:
+        desk.world.kernel.close()
+
+
+def played(story: Story, seed: int = 0) -> Desk:
+    """Return the desk after the story's last second; the caller closes its kernel."""
+    desk = Desk(story, seed)
+    try:
+        desk.stage.prepare()
+        schedule(desk.stage)
+        desk.world.kernel.run_for(story.duration_s)
+    except BaseException:
+        desk.world.kernel.close()
+        raise
+    return desk
+
+
+def report(desk: Desk, seed: int) -> DrillReport:
+    """Return what was seen so far, judged against the story's end."""
+    world = desk.world
+    started = world.kernel.start + timedelta(seconds=world.zero_s)
+    rows = [row for row in desk.ports.memory.history(started, world.kernel.now) if row.at >= started]
+    told = DrillReport(
+        title=desk.story.title,
+        timeline=_timeline(desk, rows),
+        names=_names(world),
+        api_calls=dict(sorted(world.gate.calls.items())),
+        violations=[*world.truth.violations, *_verified(desk, started)],
+        operation=_operation(world, rows),
+        pages=[one.message for one in world.topics.published if one.attributes.get("severity") == PAGE],
+        seed=seed,
+    )
+    told.problems = list(_problems(desk, rows, told))
+    return told
+
+
+def _verified(desk: Desk, started: datetime) -> list[str]:
+    """Return what the records themselves say was broken (the same check as `picoha verify`)."""
+    now = desk.world.kernel.now
+    return verify(desk.ports.memory.ledger(started, now), desk.settings.policy, now)
+
+
+def _timeline(desk: Desk, rows: Iterable[HistoryRow]) -> list[Entry]:
+    world, cell = desk.world, desk.story.cell.name
+    entries = [Entry(at, slot, 0, kind, text) for at, slot, kind, text in desk.stage.lines]
+    for at, alarm, state in world.alarm_states:
+        slot = alarm.removeprefix(f"picoha-{cell}-")
+        entries.append(Entry(at - world.zero_s, slot, 0, "alarm", f"CloudWatch: {alarm} is {state}"))
+    for row in rows:
+        at = world.kernel.seconds_of(row.at) - world.zero_s
+        if row.event == "admitted":
+            entries.append(Entry(at, row.slot, row.rule, "confirmed", row.evidence))
+        entries.append(Entry(at, row.slot, row.rule, row.event, row.sentence))
+    return sorted(entries, key=lambda one: round(one.at_s, 3))
+
+
+def _names(world: World) -> dict[str, dict[str, str]]:
+    """Return what each holder's system resolver answers, as its agent verified it."""
+    found: dict[str, dict[str, str]] = {}
+    for slot, record in sorted(world.records().items()):
+        report = world.last_report(record.holder) if record.holder else None
+        if report is not None and report.names is not None:
+            found[f"{slot} {report.instance}"] = dict(report.names.resolved)
+    return found
+
+
+def _operation(world: World, rows: Iterable[HistoryRow]) -> dict[str, Any] | None:
+    """Return the last operation that ended: from, to, epoch, and seconds per phase."""
+    last = next((row for row in reversed(list(rows)) if row.event == "done"), None)
+    if last is None:
+        return None
+    key = f"OP#{last.operation}"
+    stored = next(one for one in world.table.items() if top(one, "pk") == key and top(one, "sk") == "END")
+    op = decode(Operation, body(stored))
+    marks = sorted(op.trail.items(), key=lambda one: one[1])
+    spans = pairwise(marks)
+    return {
+        "id": op.id,
+        "verb": op.verb.value,
+        "from": op.victims[0] if op.victims else None,
+        "to": op.target,
+        "epoch": op.from_epoch + 1,
+        "took_s": round((op.trail["done"] - op.opened_at).total_seconds(), 1),
+        "durations": {
+            name: round((after[1] - at).total_seconds(), 1) for (name, at), after in spans if after[1] > at
+        },
+    }
+
+
+def _problems(desk: Desk, rows: list[HistoryRow], told: DrillReport) -> Iterable[str]:
+    end, world = desk.story.expect, desk.world
+    yield from desk.stage.unsaid
+    yield from end.unmet(
+        [(world.kernel.seconds_of(row.at) - world.zero_s, f"{row.slot}: {row.event}") for row in rows]
+    )
+    for operation, count in end.calls.items():
+        if told.api_calls.get(operation, 0) != count:
+            yield f"expected {count} calls of {operation}, counted {told.api_calls.get(operation, 0)}"
+    if end.pages is not None and len(told.pages) != end.pages:
+        yield f"expected {end.pages} pages, counted {len(told.pages)}: {told.pages}"
+    if desk.crashes < end.crashes:
+        yield f"expected {end.crashes} killed invocations or more, counted {desk.crashes}"
+    for name, slot_end in end.slots.items():
+        yield from _slot_problems(desk, name, slot_end)
+
+
+def _slot_problems(desk: Desk, name: str, end: SlotEnd) -> Iterable[str]:
+    record = desk.world.records().get(SlotName(name))
+    if record is None:
+        yield f"{name} has no record"
+        return
+    host = desk.world.hosts.get(record.holder or "")
+    is_replaced = record.holder != desk.stage.first_holders.get(name)
+    facts: dict[str, object] = {
+        "phase": record.phase.value,
+        "epoch": record.epoch,
+        "holder": "replaced" if is_replaced else "same",
+        "private_ip": host.instance.private_ip if host else None,
+        "picos": "up" if host and len(host.running) == len(desk.world.picos(SlotName(name))) else "down",
+    }
+    for key, wanted in end.model_dump(exclude_none=True).items():
+        if facts[key] != wanted:
+            yield f"{name}: expected {key} {wanted}, it is {facts[key]}"
+
+
+def _timings(kind: Any, given: dict[str, float]) -> Any:
+    known = (set(Timings.__dataclass_fields__) | set(HostTimes.__dataclass_fields__)) - {"start_s"}
+    if unknown := sorted(set(given) - known):
+        raise SettingsInvalid(f"timings: no {', '.join(unknown)}; the desk knows {', '.join(sorted(known))}")
+    return kind(**{key: value for key, value in given.items() if key in kind.__dataclass_fields__})
+
+
+def _settings(given: dict[str, int], world: World) -> Settings:
+    environ = {f"PICOHA_{name.upper()}": str(value) for name, value in given.items()}
+    environ |= {
+        "PICOHA_CELL": world.cell,
+        "PICOHA_TOPIC_ARN": world.topic_arn,
+        "AWS_REGION": "eu-west-1",
+    }
+    return Settings.load(environ)
+
+
+def _quiet() -> Logger:
+    """Return the handler's logger, silent unless PICOHA_DESK_LOG names a level; it writes to stderr."""
+    level = os.environ.get("PICOHA_DESK_LOG", "CRITICAL")
+    logging.getLogger("picoha").setLevel(level)
+    return Logger(service="picoha-desk", level=level, stream=sys.stderr)

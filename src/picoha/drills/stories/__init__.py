@@ -1,0 +1,1 @@
+"""The story format and what each of its verbs does to a drill."""

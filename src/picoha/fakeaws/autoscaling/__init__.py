@@ -1,0 +1,1 @@
+"""Auto Scaling in memory: groups, launch hooks, warm pools, replacement, activities."""

@@ -1,0 +1,1 @@
+"""EC2 in memory: instances, their states and checks, Elastic IPs."""

@@ -1,0 +1,1 @@
+"""The command `picoha-agent`: its configuration, its assembly, what it prints."""
