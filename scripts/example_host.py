@@ -19,8 +19,8 @@ from unittest.mock import patch
 from picoha.domain.model import InstanceId, Kind, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Assignment, Phase, SlotRecord
 from picoha.host.command import assembly, commands, examine
-from picoha.host.command.config import Config
 from picoha.host.core.ports import Cloud, Identity, SlotAnswer, TakeAnswer, Taken
+from picoha.host.system.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 ME = Identity("demo", SlotName("ec1"), InstanceId("i-00000000000000002"), "boot-1", "eu-west-1a", "10.0.3.11")

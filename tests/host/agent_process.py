@@ -12,9 +12,9 @@ from pathlib import Path
 
 from picoha.adapters.aws.host_side import cloud_of
 from picoha.host.command import assembly, commands
-from picoha.host.command.config import Config, read_config
 from picoha.host.core.ports import Identity
 from picoha.host.system import patience
+from picoha.host.system.config import Config, read_config
 from picoha.host.system.metadata import Metadata, identity
 
 

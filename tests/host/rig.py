@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 from host.loopback import Aws, Imds
+from picoha.agent import main
 from picoha.domain.model import AgentPhase, InstanceId, Kind, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Assignment, Phase, SlotRecord
-from picoha.host.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 15.0

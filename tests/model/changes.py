@@ -12,6 +12,7 @@ from model.mutants import Patch, row
 from picoha.domain.actions import FenceHost
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.judging import gates, signals
+from picoha.domain.judging.gate import Gate
 from picoha.domain.judging.signals import Verdict
 from picoha.domain.model import GOING_OR_GONE, Evidence, EvidenceKind, InstanceId, InstanceState, Unknown
 from picoha.domain.record import Step
@@ -166,5 +167,5 @@ def release_now(launch: Launch) -> Decision:
     return launches._release(launch, "released at once")
 
 
-def mode_is_open(case: Case) -> gates.Gate:
-    return gates.Gate("mode", True, "whatever")
+def mode_is_open(case: Case) -> Gate:
+    return Gate("mode", True, "whatever")

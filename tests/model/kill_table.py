@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.guards import DEEP_GUARDS, GUARDS
-from model.mutants import judge, table
+from model.mutants import as_markdown, judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 HEAD = """# Mutants
@@ -27,7 +27,7 @@ def main() -> None:
     """Judge every mutant and write the page."""
     rows = [judge(mutant) for mutant in (*GUARDS, *DEEP_GUARDS)]
     killed = sum(row.is_killed for row in rows)
-    page = f"{HEAD}{table(rows)}\n\n{killed} of {len(rows)} mutants are killed.\n"
+    page = f"{HEAD}{as_markdown(rows)}\n\n{killed} of {len(rows)} mutants are killed.\n"
     PAGE.write_text(page, encoding="utf-8")
 
 

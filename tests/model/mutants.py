@@ -186,7 +186,7 @@ def layers_off(mutant: Mutant) -> str:
     return ", ".join(names)
 
 
-def table(rows: Iterable[Row]) -> str:
+def as_markdown(rows: Iterable[Row]) -> str:
     """Return the kill table as markdown."""
     lines = [
         "| guard taken out | alone, the explorer finds | off as well | then it finds "

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.guards import DEEP_GUARDS, GUARDS
-from model.mutants import Mutant, Row, judge, table
+from model.mutants import Mutant, Row, as_markdown, judge
 
 KILL_TABLE = Path(__file__).parents[2] / "docs" / "mutants.md"
 LEAST = 20
@@ -39,7 +39,8 @@ def test_the_kill_table_names_every_mutant(figure: Callable[[str], None]) -> Non
     by_search = sum(row.is_killed_by_search for row in rows)
     killed, seconds = sum(row.is_killed for row in rows), sum(row.seconds for row in rows)
     figure(
-        f"mutants {len(rows)}, killed {killed}, by the explorer {by_search}, {seconds:.1f} s\n{table(rows)}"
+        f"mutants {len(rows)}, killed {killed}, by the explorer {by_search}, {seconds:.1f} s\n"
+        f"{as_markdown(rows)}"
     )
     assert by_search >= LEAST
     assert [row.mutant for row in rows if row.mutant not in named()] == []

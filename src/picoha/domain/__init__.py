@@ -1,1 +1,1 @@
-"""What is known and what is decided, as pure values and functions: standard library only, no clock, no log."""
+"""What is known and what is decided: pure values and functions, without SDK, clock, environment or log."""

@@ -294,3 +294,9 @@ def is_open(sight: SlotSight) -> bool:
 def is_active(record: SlotRecord) -> bool:
     """True for a record with a verified holder and no operation."""
     return record.phase is Phase.ACTIVE and record.operation is None
+
+
+def needs_operator(case: Case) -> bool:
+    """True while the slot's operation waits for a human."""
+    op = case.operation
+    return op is not None and op.step is Step.NEEDS_OPERATOR

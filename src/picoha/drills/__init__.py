@@ -1,1 +1,1 @@
-"""A cell of picoha staged on `fakeaws`, played and judged. Nothing that runs in AWS or on a host imports it."""
+"""A cell staged on `fakeaws`, played and judged. What runs in AWS or on a host never imports it."""

@@ -23,7 +23,8 @@ from picoha.app.ports import Ports
 from picoha.domain.codec import decode
 from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
-from picoha.drills.hosts.host import DeskClock, HostTimes
+from picoha.drills.clock import DeskClock
+from picoha.drills.hosts.host import HostTimes
 from picoha.drills.operator import operator_of
 from picoha.drills.setup import Stage
 from picoha.drills.stories.story import SlotEnd, Story

@@ -14,8 +14,8 @@ from picoha import bootstrap
 from picoha.app.gather import one_by_one
 from picoha.domain.doctor.findings import Finding
 from picoha.domain.policy import Policy
+from picoha.drills.clock import DeskClock
 from picoha.drills.doctor_answers import Furniture, furnish
-from picoha.drills.hosts.host import DeskClock
 from picoha.drills.world import World
 from picoha.lambdas.operator_handler import build
 from picoha.settings import Settings

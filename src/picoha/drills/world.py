@@ -28,9 +28,10 @@ from picoha.fakeaws.dynamodb.api import Tables
 from picoha.fakeaws.ec2.addresses import Addresses
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Instance, Timings
-from picoha.fakeaws.payloads import Topics, eventbridge_event
+from picoha.fakeaws.eventbridge import eventbridge_event
 from picoha.fakeaws.rds_and_efs import Databases, FileSystems
 from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.sns import Topics
 
 EVENT_DELAY_S = 0.5
 

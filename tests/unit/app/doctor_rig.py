@@ -13,9 +13,9 @@ from picoha.adapters.aws.items import report_item
 from picoha.app import doctor
 from picoha.app.gather import one_by_one
 from picoha.domain.doctor.findings import Finding
+from picoha.drills.clock import DeskClock
 from picoha.drills.doctor_answers import Furniture, furnish
 from picoha.drills.drill import Desk
-from picoha.drills.hosts.host import DeskClock
 from picoha.drills.stories.story import DEMO, Cell, Story
 from picoha.fakeaws.autoscaling.group import Group
 from picoha.fakeaws.clients import Gate, desk_session

@@ -17,7 +17,7 @@ from picoha.cli import timeline_svg
 from picoha.cli.timeline_svg import LANES, MOST_EVENTS, PHASES, TURNS, Moment, svg
 from picoha.domain.policy import Policy
 from picoha.drills import drill
-from picoha.drills.hosts.host import DeskClock
+from picoha.drills.clock import DeskClock
 from picoha.drills.stories.story import read_story
 
 STORIES = Path(__file__).parents[3] / "stories"

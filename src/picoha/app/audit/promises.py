@@ -193,7 +193,7 @@ def _flights(ledger: Ledger, op: Operation) -> Iterable[tuple[datetime, datetime
 
 
 def _storm(op: Operation, others: Sequence[Operation], seen: Observation, policy: Policy) -> Iterable[str]:
-    """S8, storm (gates.storm): more slots bad or replaced lately than may be, in more than one zone.
+    """S8, storm (storm): more slots bad or replaced lately than may be, in more than one zone.
 
     Counts operations only: a slot may be bad without one, but who counts fewer accuses nobody wrongly.
     """

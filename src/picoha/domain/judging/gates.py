@@ -6,22 +6,14 @@ Defaults and reasons: design.md 6, safety.md 6.2. Giving passes those of GIVING 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from picoha.domain.judging import signals
+from picoha.domain.judging.gate import Gate
+from picoha.domain.judging.storm import storm
 from picoha.domain.model import Unknown
-from picoha.domain.record import Mode, Phase, Step
+from picoha.domain.record import Mode
 from picoha.domain.situation import Case, is_active, is_open
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One gate as read now: its name, whether it lets a failover pass, and one sentence."""
-
-    name: str
-    is_open: bool
-    sentence: str
 
 
 def mode(case: Case) -> Gate:
@@ -207,67 +199,6 @@ def _is_busy(case: Case, name: str) -> bool:
     return is_ours and op is not None and op.is_automatic
 
 
-def storm(case: Case) -> Gate:
-    """Too many bad slots at once is one cause, not many: hold, unless it is one zone's trouble."""
-    released = case.seen.brake.storm_released_until
-    if released and case.now < released:
-        return Gate("storm", True, f"released by an operator until {released:%H:%M:%S} UTC")
-    census = _census(case)
-    number, limit = storm_count(case)
-    count = f"{number} of {len(case.seen.slots)} slots bad or replaced lately (limit {limit})"
-    if number <= limit:
-        return Gate("storm", True, count)
-    if len(census.bad_zones) == 1 and census.well_zones - census.bad_zones:
-        return _one_zone(census.bad, next(iter(census.bad_zones)))
-    return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause")
-
-
-def storm_count(case: Case) -> tuple[int, int]:
-    """Return how many slots are bad or were replaced lately, and how many may be."""
-    census = _census(case)
-    limit = max(case.policy.storm_floor, -(-case.policy.storm_percent * len(case.seen.slots) // 100))
-    return len(census.bad) + census.replaced, limit
-
-
-def _one_zone(bad: list[Case], zone: str) -> Gate:
-    """One at a time; `platform_first` sees to it that the Platform is the first."""
-    if any(is_open(one.sight) for one in bad):
-        return Gate("storm", False, f"zone {zone} alone is bad: one at a time, the Platform first")
-    return Gate("storm", True, f"all in zone {zone} while another zone reports healthy")
-
-
-@dataclass
-class _Census:
-    """The bad slots of a cell, how many others were replaced lately, and in which zones."""
-
-    bad: list[Case] = field(default_factory=list)
-    replaced: int = 0
-    bad_zones: set[str] = field(default_factory=set)
-    well_zones: set[str] = field(default_factory=set)
-
-
-def _census(case: Case) -> _Census:
-    census = _Census()
-    for sight in case.seen.slots:
-        other = Case(case.seen, sight, case.policy)
-        record = other.record
-        op = record.operation
-        is_replacing = op is not None and op.is_automatic and not other.is_parked_in_operation
-        is_lost = record.phase is Phase.ACTIVE and signals.judge(other).life in signals.CONFIRMED
-        victim = op.victim if op else record.holder
-        host = other.host(victim)
-        if is_replacing or is_lost:
-            census.bad.append(other)
-            census.bad_zones.add(host.zone if host else "unknown")
-            continue
-        if host is not None and signals.judge(other).life is signals.Life.WELL:
-            census.well_zones.add(host.zone)
-        if record.ended_at is not None and case.now - record.ended_at < case.policy.storm_memory:
-            census.replaced += 1
-            census.bad_zones.add(record.ended_zone or "unknown")
-    return census
-
-
 GIVING: tuple[Callable[[Case], Gate], ...] = (pause, dependencies, platform_first, slot_order)
 """What even giving must pass: nothing new opens in a pause, dependencies and order hold."""
 
@@ -294,7 +225,19 @@ def first_closed(case: Case, gates: tuple[Callable[[Case], Gate], ...]) -> Gate 
     return next((gate for check in gates if not (gate := check(case)).is_open), None)
 
 
-def needs_operator(case: Case) -> bool:
-    """True while the slot's operation waits for a human."""
-    op = case.operation
-    return op is not None and op.step is Step.NEEDS_OPERATOR
+OPENS = {
+    "mode": "`picoha mode enforce`, and the tag picoha:fenceable=true on the group",
+    "pause": "`picoha resume`, or its end",
+    "dependencies": "every dependency up and readable",
+    "platform-first": "the Platform active",
+    "explained": "time; or the EC reconnects by itself",
+    "slot-order": "the slot named first active",
+    "shape": "the group at min = desired = max = 1",
+    "first-seen": "time; `picoha failover --force` does not wait",
+    "planned-event": "time; `picoha failover --force` does not wait",
+    "in-flight": "the end of the other failover",
+    "storm": "fewer bad slots, or `picoha release-storm`",
+    "cool-down": "time; `picoha failover --force` does not wait",
+    "brake": "`picoha close-breaker`, or the window passes",
+}
+"""What opens each gate of `gates.TAKING`."""

@@ -1,1 +1,1 @@
-"""The ordered tables of numbered rules, and how an operation moves. Judgements they share are in `judging`."""
+"""The ordered tables of numbered rules, and how an operation moves. What they judge by is in `judging`."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from picoha.domain.actions import AbandonLaunch, Action, FenceHost, HintUnhealthy
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, wait
 from picoha.domain.judging import gates
+from picoha.domain.judging.gate import Gate
 from picoha.domain.model import InstanceState
 from picoha.domain.record import Step
 from picoha.domain.rules.steps import in_step, is_late, next_victim, opened, send, stuck, to_step
@@ -95,7 +96,7 @@ def giving_is_closed(case: Case) -> bool:
     return in_step(case, *GIVING_STEPS) and _closed_for_giving(case) is not None
 
 
-def _closed_for_giving(case: Case) -> gates.Gate | None:
+def _closed_for_giving(case: Case) -> Gate | None:
     return gates.first_closed(case, (gates.dependencies, gates.platform_first, gates.slot_order))
 
 

@@ -5,23 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold, wait
-from picoha.domain.judging import gates
 from picoha.domain.model import AgentPhase, Report
 from picoha.domain.record import Step
+from picoha.domain.rules.draining import (
+    drain_is_late,
+    fence_drained,
+    fence_undrained,
+    is_drained,
+    is_draining,
+    wait_for_drain,
+)
 from picoha.domain.rules.fencing import one_candidate, target_is_gone, victim_is_proven
 from picoha.domain.rules.granting import address_is_settled, target_is_in_service
 from picoha.domain.rules.steps import (
     finish,
     has_passed,
     in_step,
-    is_late,
     milestone,
     next_victim,
     notice,
     opened,
-    to_step,
 )
-from picoha.domain.situation import Case
+from picoha.domain.situation import Case, needs_operator
 
 
 def _told(case: Case) -> Report | None:
@@ -117,39 +122,6 @@ def wait_for_health(case: Case) -> Decision:
     return wait(f"{opened(case).target} is being verified: {said}")
 
 
-def is_drained(case: Case) -> bool:
-    op, order = case.operation, case.record.order
-    report = case.report(op.victim) if op else None
-    if not in_step(case, Step.DRAINING) or order is None or report is None:
-        return False
-    return report.order_done == order.id and report.phase is AgentPhase.OFFLINE
-
-
-def fence_drained(case: Case) -> Decision:
-    return to_step(
-        case, Step.FENCING, "drained", f"{opened(case).victim} stopped its picos; it is fenced now"
-    )
-
-
-def drain_is_late(case: Case) -> bool:
-    return is_late(case, Step.DRAINING) or (
-        in_step(case, Step.DRAINING) and case.is_gone(opened(case).victim)
-    )
-
-
-def fence_undrained(case: Case) -> Decision:
-    sentence = f"{opened(case).victim} did not stop in time or is gone; it is fenced now"
-    return to_step(case, Step.FENCING, "not-drained", sentence)
-
-
-def is_draining(case: Case) -> bool:
-    return in_step(case, Step.DRAINING)
-
-
-def wait_for_drain(case: Case) -> Decision:
-    return wait(f"{opened(case).victim} is asked to stop its picos")
-
-
 def missing_fact_appeared(case: Case) -> bool:
     op = case.operation
     if op is None or op.step is not Step.NEEDS_OPERATOR or op.stuck_in is None:
@@ -184,7 +156,7 @@ def resume(case: Case) -> Decision:
 
 
 def is_waiting_for_operator(case: Case) -> bool:
-    return gates.needs_operator(case)
+    return needs_operator(case)
 
 
 def keep_paging(case: Case) -> Decision:

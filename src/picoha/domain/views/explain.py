@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 from picoha.domain.decision import Decision
 from picoha.domain.judging import gates, signals
+from picoha.domain.judging.gate import Gate
+from picoha.domain.judging.gates import OPENS
+from picoha.domain.judging.storm import storm_count
 from picoha.domain.model import Sample, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Step
@@ -110,25 +113,7 @@ def missing(case: Case) -> str:
     return facts.get(op.stuck_in or Step.FENCING, f"a human's word: {retry}")
 
 
-OPENS = {
-    "mode": "`picoha mode enforce`, and the tag picoha:fenceable=true on the group",
-    "pause": "`picoha resume`, or its end",
-    "dependencies": "every dependency up and readable",
-    "platform-first": "the Platform active",
-    "explained": "time; or the EC reconnects by itself",
-    "slot-order": "the slot named first active",
-    "shape": "the group at min = desired = max = 1",
-    "first-seen": "time; `picoha failover --force` does not wait",
-    "planned-event": "time; `picoha failover --force` does not wait",
-    "in-flight": "the end of the other failover",
-    "storm": "fewer bad slots, or `picoha release-storm`",
-    "cool-down": "time; `picoha failover --force` does not wait",
-    "brake": "`picoha close-breaker`, or the window passes",
-}
-"""What opens each gate of `gates.TAKING`."""
-
-
-def _gate_line(case: Case, gate: gates.Gate) -> GateLine:
+def _gate_line(case: Case, gate: Gate) -> GateLine:
     value, limit = _measured(case)[gate.name]
     opens = "" if gate.is_open else OPENS[gate.name]
     return GateLine(gate.name, gate.is_open, gate.sentence, value, limit, opens)
@@ -140,7 +125,7 @@ def _measured(case: Case) -> dict[str, tuple[str, str]]:
     platform, held, group = case.platform, case.pause, case.group
     fenceable = "fenceable" if case.sight.spec and case.sight.spec.fenceable else "not fenceable"
     since = platform.record.active_since if platform else None
-    bad, most = gates.storm_count(case)
+    bad, most = storm_count(case)
     return {
         "mode": (f"{case.seen.mode.mode}, {fenceable}", "enforce, fenceable"),
         "pause": (f"until {_clock(held.until)}" if held else "none", f"ends + {_s(policy.pause_observe)}"),

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from picoha.adapters.aws.host_side import AwsCloud
 from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, Report, SlotName
 from picoha.domain.record import SlotRecord
+from picoha.drills.clock import DeskClock
 from picoha.fakeaws.ec2.instances import Instance
-from picoha.fakeaws.scheduler import Kernel
 from picoha.host.core.agent import Agent
 from picoha.host.core.ports import (
     CloudUnreachable,
@@ -53,25 +52,6 @@ class HostTimes:
         }
     )
     stop_s: float = 5.0
-
-
-class DeskClock:
-    """The kernel's time as the ports want it, for the controller and for agents."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-
-    def now(self) -> datetime:
-        """Return the virtual instant."""
-        return self._kernel.now
-
-    def monotonic(self) -> float:
-        """Return virtual seconds."""
-        return self._kernel.elapsed
-
-    def sleep(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self._kernel.sleep(seconds)
 
 
 class _Job:

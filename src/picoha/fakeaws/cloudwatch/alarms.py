@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from picoha.fakeaws import payloads
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Emit, NotPlayed, Operation, page
+from picoha.fakeaws.cloudwatch import payloads
 from picoha.fakeaws.cloudwatch.alarm_rules import (
     COMPARISONS,
     TREATMENTS,
@@ -33,7 +33,7 @@ from picoha.fakeaws.cloudwatch.metrics import (
     invalid,
     only_played,
 )
-from picoha.fakeaws.payloads import Alarm, Standing, alarm_time
+from picoha.fakeaws.cloudwatch.payloads import Alarm, Standing, alarm_time
 from picoha.fakeaws.scheduler import DeskFault, Kernel
 
 _ACTIONS = {"OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}

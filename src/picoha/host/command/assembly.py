@@ -11,10 +11,10 @@ from pathlib import Path
 
 from picoha.clock import SystemClock
 from picoha.domain.health import Profile
-from picoha.host.command.config import Config, ConfigInvalid
 from picoha.host.core.knowledge import Settings
 from picoha.host.core.ports import Cloud, Identity, Kept, Ports
 from picoha.host.system.breakglass import BreakGlassFile
+from picoha.host.system.config import Config, ConfigInvalid
 from picoha.host.system.files import JsonDisk, SystemHostsFile
 from picoha.host.system.launcher import launcher_here
 from picoha.host.system.metadata import Metadata, identity

@@ -16,12 +16,12 @@ from picoha.domain.codec import encode
 from picoha.domain.hostnames import HostnameProblem
 from picoha.domain.model import AgentPhase
 from picoha.host.command.assembly import HostHere
-from picoha.host.command.config import DEFAULT_PATH
 from picoha.host.command.examine import BAD, assignment_of, examine, names_here
 from picoha.host.command.install import SERVICE, install, systemctl, uninstall
 from picoha.host.core.agent import Agent
 from picoha.host.core.ports import BreakGlass, Kept
 from picoha.host.system.breakglass import RISK
+from picoha.host.system.config import DEFAULT_PATH
 from picoha.host.system.files import write_whole
 from picoha.host.system.loop import LEAVING, is_shutting_down, notify, run, stop_signal
 from picoha.host.system.metadata import MetadataUnavailable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from picoha.host.command.config import DEFAULT_PATH
+from picoha.host.system.config import DEFAULT_PATH
 from picoha.host.system.files import write_whole
 from picoha.host.system.processes import Asker
 

@@ -1,1 +1,1 @@
-"""The operating system behind the agent's ports: files, processes, sockets, metadata. Nothing is decided here."""
+"""The operating system behind the agent's ports: files, processes, sockets, metadata. It decides nothing."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from picoha.domain.model import InstanceId, SlotName
-from picoha.host.command.config import Config, ConfigInvalid, config_of
 from picoha.host.core.ports import Identity
+from picoha.host.system.config import Config, ConfigInvalid, config_of
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TIMEOUT_S = 2.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.sensors import AwsSensors
-from picoha.drills.hosts.host import DeskClock
+from picoha.drills.clock import DeskClock
 from picoha.fakeaws.autoscaling.api import AutoScaling
 from picoha.fakeaws.autoscaling.group import Group
 from picoha.fakeaws.clients import Answer, Gate, Operation, Service, desk_session

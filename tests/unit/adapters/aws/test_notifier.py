@@ -13,10 +13,10 @@ from picoha.adapters.aws.notifier import AwsNotifier
 from picoha.app.errors import ActionFailed
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import Notice
-from picoha.drills.hosts.host import DeskClock
+from picoha.drills.clock import DeskClock
 from picoha.fakeaws.clients import desk_session
-from picoha.fakeaws.payloads import Topics
 from picoha.fakeaws.scheduler import START
+from picoha.fakeaws.sns import Topics
 from unit.adapters.aws.aws_rig import Account, denied
 
 

@@ -28,10 +28,11 @@ from builders import (
     paused,
 )
 from picoha.domain.judging import gates
+from picoha.domain.judging.storm import storm, storm_count
 from picoha.domain.model import InstanceState, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, ModeRecord, Pause, Step, Verb
-from picoha.domain.situation import Case, SlotSight
+from picoha.domain.situation import Case, SlotSight, needs_operator
 
 
 def stopped(slot: str, zone: str = "a") -> SlotSight:
@@ -209,7 +210,7 @@ def test_a_failover_that_a_parked_group_keeps_waiting_blocks_nobody_and_is_no_st
     for sight, is_counted in ((waiting, True), (parked, False)):
         case = a_case(a_sight(EC1), sight)
         assert gates.in_flight(case).is_open is not is_counted
-        assert gates.storm_count(case)[0] == int(is_counted)
+        assert storm_count(case)[0] == int(is_counted)
 
 
 def test_a_slot_that_waits_for_a_human_or_gets_its_first_grant_is_not_in_flight() -> None:
@@ -232,12 +233,12 @@ def test_giving_needs_no_mode_and_no_limit() -> None:
 
 def test_only_a_stuck_operation_needs_an_operator() -> None:
     stuck = in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=Step.FENCING)
-    assert gates.needs_operator(a_case(a_sight(EC1, record=stuck)))
-    assert not gates.needs_operator(a_case(a_sight(EC1, record=in_failover(EC1))))
-    assert not gates.needs_operator(a_case(a_sight(EC1)))
+    assert needs_operator(a_case(a_sight(EC1, record=stuck)))
+    assert not needs_operator(a_case(a_sight(EC1, record=in_failover(EC1))))
+    assert not needs_operator(a_case(a_sight(EC1)))
 
 
-@pytest.mark.parametrize("gate", [gates.in_flight, gates.storm])
+@pytest.mark.parametrize("gate", [gates.in_flight, storm])
 def test_an_operators_switchover_elsewhere_closes_no_gate(gate: Any) -> None:
     ordered = in_failover(EC2, Step.FENCING, verb=Verb.SWITCHOVER, by="anna")
     case = a_case(stopped(EC1), a_sight(EC2, record=ordered), policy=STRICT)

@@ -18,11 +18,12 @@ from builders import (
     paused,
 )
 from picoha.domain.judging import gates
+from picoha.domain.judging.gates import OPENS
 from picoha.domain.model import SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Step
 from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES
-from picoha.domain.views.explain import OPENS, Why, rules_markdown, why
+from picoha.domain.views.explain import Why, rules_markdown, why
 
 
 def test_every_rule_of_both_tables_has_its_row_in_their_order() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from picoha.fakeaws.clients import desk_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.payloads import Topics
 from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.sns import Topics
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-demo:live"
 NAME = "picoha-demo-platform1"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from picoha.host.__main__ import main
+from picoha.agent import main
 from picoha.host.command import install
 
 ROOT = Path(__file__).parents[3]

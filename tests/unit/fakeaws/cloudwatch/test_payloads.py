@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from picoha.fakeaws import payloads
+from picoha.fakeaws import eventbridge
 from picoha.fakeaws.clients import desk_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.payloads import Topics
 from picoha.fakeaws.scheduler import START, Kernel
+from picoha.fakeaws.sns import Topics
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-demo"
 METRIC = {
@@ -187,7 +187,7 @@ def test_lambda_event_tells_the_crossing_consistently() -> None:
 def test_eventbridge_envelope_has_the_documented_shape(watched: dict[str, Any], metrics: list[Shape]) -> None:
     """AWS user guide, "Alarm events and EventBridge" (muteDetail only when a mute rule applies)."""
     emitted = Desk(watched).emitted[-1]
-    event = payloads.eventbridge_event(*emitted, at=START + timedelta(seconds=31), event_id="c4c1c1c9")
+    event = eventbridge.eventbridge_event(*emitted, at=START + timedelta(seconds=31), event_id="c4c1c1c9")
     texts = ("version", "id", "detail-type", "source", "account", "time", "region")
     assert shape(event) == {
         **dict.fromkeys(texts, TEXT),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import picoha.host.command.install as installation
-from picoha.host.command.config import Config, ConfigInvalid, config_of, read_config
+from picoha.host.system.config import Config, ConfigInvalid, config_of, read_config
 
 TEMPLATE = Path(installation.__file__).parent / "templates" / "agent.toml"
 

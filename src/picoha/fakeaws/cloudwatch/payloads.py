@@ -1,23 +1,19 @@
-"""What AWS sends when something happens: alarm events, EventBridge envelopes, SNS messages.
+"""What CloudWatch sends when an alarm changes: to Lambda, to SNS, to EventBridge.
 
-Shapes: AWS user guide, "Invoke a Lambda function from an alarm" and "Alarm events and
-EventBridge"; SNS developer guide, "Invoking Lambda functions"; for the alarm's SNS message the
-published AWS Lambda samples.
+Shapes: AWS user guide, "Invoke a Lambda function from an alarm" and "Alarm events and EventBridge"; for the
+alarm's SNS message the published AWS Lambda samples.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Operation
+from picoha.fakeaws.clients import ACCOUNT, REGION, Answer
 from picoha.fakeaws.cloudwatch.alarm_rules import Rule
-from picoha.fakeaws.cloudwatch.metrics import invalid, only_played
-from picoha.fakeaws.scheduler import DeskFault, Kernel
 
 REGION_NAME = "EU (Ireland)"
 
@@ -156,108 +152,3 @@ def sns_alarm_message(alarm: Alarm) -> Answer:
     }
     subject = f'{alarm.standing.value}: "{alarm.name}" in {REGION_NAME}'
     return {"Subject": subject[:99], "Message": json.dumps(message)}
-
-
-def eventbridge_event(
-    source: str, detail_type: str, detail: Answer, resources: Sequence[str], *, at: datetime, event_id: str
-) -> Answer:
-    """Wrap `detail` in EventBridge's envelope (AWS: EventBridge events reference)."""
-    return {
-        "version": "0",
-        "id": event_id,
-        "detail-type": detail_type,
-        "source": source,
-        "account": ACCOUNT,
-        "time": f"{at:%Y-%m-%dT%H:%M:%S}Z",
-        "region": REGION,
-        "resources": list(resources),
-        "detail": detail,
-    }
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message published to a topic."""
-
-    message_id: str
-    topic: str
-    subject: str | None
-    message: str
-    attributes: dict[str, Any]
-    at: datetime
-
-    def lambda_event(self, subscription: str) -> Answer:
-        """Build the event a subscribed Lambda function gets."""
-        attributes = {
-            name: {"Type": one["DataType"], "Value": one.get("StringValue")}
-            for name, one in self.attributes.items()
-        }
-        base = f"https://sns.{REGION}.amazonaws.com/"
-        sns = {
-            "Type": "Notification",
-            "MessageId": self.message_id,
-            "TopicArn": self.topic,
-            "Subject": self.subject,
-            "Message": self.message,
-            "Timestamp": alarm_time(self.at, "Z"),
-            "SignatureVersion": "1",
-            "Signature": "EXAMPLE",
-            "SigningCertUrl": f"{base}SimpleNotificationService-EXAMPLE.pem",
-            "UnsubscribeUrl": f"{base}?Action=Unsubscribe&SubscriptionArn={subscription}",
-            "MessageAttributes": attributes,
-        }
-        record = {"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": subscription}
-        return {"Records": [{**record, "Sns": sns}]}
-
-
-class Topics:
-    """SNS topics: checks, captures and forwards what is published.
-
-    `published` keeps every message in order. A subscriber is called with the Lambda event, at
-    the instant of the publish; it must not block.
-    """
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.published: list[Message] = []
-        self.operations: Mapping[str, Operation] = {"Publish": self.publish}
-        self._kernel = kernel
-        self._subscribers: dict[str, list[Callable[[Answer], None]]] = {}
-
-    def create(self, name: str) -> str:
-        """Create the topic and return its ARN."""
-        arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"
-        self._subscribers.setdefault(arn, [])
-        return arn
-
-    def subscribe(self, topic_arn: str, receive: Callable[[Answer], None]) -> None:
-        """Let `receive` get the Lambda event of every later message of an existing topic."""
-        self._subscribers[topic_arn].append(receive)
-
-    def publish(self, params: dict[str, Any]) -> Answer:
-        """Answer Publish.
-
-        AWS SNS API reference, Publish: subject under 100 characters, one line (ASCII, as older
-        editions demand: the stricter of the two); message not empty, at most 262,144 bytes
-        with its attributes.
-        """
-        only_played(params, ("TopicArn", "Subject", "Message", "MessageAttributes"))
-        topic, subject, text = params.get("TopicArn", ""), params.get("Subject"), params.get("Message", "")
-        if topic not in self._subscribers:
-            raise DeskFault("NotFound", "Topic does not exist", 404)
-        attributes = params.get("MessageAttributes", {})
-        if not text:
-            raise invalid("Invalid parameter: Empty message", "InvalidParameter")
-        if len(text.encode()) + len(json.dumps(attributes, default=str)) - 2 > 262_144:
-            raise invalid("Invalid parameter: Message too long", "InvalidParameter")
-        if subject is not None and not _one_short_line(subject):
-            raise invalid("Invalid parameter: Subject", "InvalidParameter")
-        message_id = str(uuid.UUID(int=self._kernel.random.getrandbits(128), version=4))
-        message = Message(message_id, topic, subject, text, attributes, self._kernel.now)
-        self.published.append(message)
-        for number, receive in enumerate(self._subscribers[topic]):
-            receive(message.lambda_event(f"{topic}:{uuid.UUID(int=number)}"))
-        return {"MessageId": message_id}
-
-
-def _one_short_line(subject: str) -> bool:
-    return 0 < len(subject) < 100 and subject.isascii() and subject.isprintable() and subject[0] != " "

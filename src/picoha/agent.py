@@ -9,8 +9,8 @@ from pathlib import Path
 
 from picoha.host.command import commands
 from picoha.host.command.assembly import HostHere, installed_version
-from picoha.host.command.config import DEFAULT_PATH, ConfigInvalid, read_config
 from picoha.host.core.ports import Cloud
+from picoha.host.system.config import DEFAULT_PATH, ConfigInvalid, read_config
 from picoha.host.system.metadata import MetadataUnavailable
 
 USAGE = 2
