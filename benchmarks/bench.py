@@ -31,7 +31,7 @@ from picoha.domain.record import SlotRecord
 from picoha.domain.rules.table import decide_launches, decide_slot
 from picoha.domain.situation import Observation
 from picoha.drills.drill import Desk, run
-from picoha.drills.stories.story import Slot, Story, read_story
+from picoha.drills.story import Slot, Story, read_story
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 20
@@ -181,7 +181,7 @@ def desk_speed(rounds: int) -> None:
 
 def _played_through(story: Story) -> tuple[float, int]:
     """Play the story once more, with a counter in every service; return virtual seconds and calls."""
-    from picoha.drills.stories.verbs import schedule
+    from picoha.drills.verbs.table import schedule
 
     desk = Desk(story)
     try:

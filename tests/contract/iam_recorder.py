@@ -20,8 +20,8 @@ from contract.templates import ACCOUNT
 from picoha.adapters.aws.clients import Clients
 from picoha.drills.drill import Desk, DrillReport, report
 from picoha.drills.operator import operator_of
-from picoha.drills.stories.story import read_story
-from picoha.drills.stories.verbs import schedule
+from picoha.drills.story import read_story
+from picoha.drills.verbs.table import schedule
 from picoha.drills.world import World
 from picoha.fakeaws.clients import Gate, desk_session
 

@@ -16,11 +16,11 @@ import write_docs
 from picoha.cli.main import main
 from picoha.domain.record import RequestVerb
 from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES
+from picoha.drills import story as story_format
+from picoha.drills.account import HostTimes
 from picoha.drills.drill import run
-from picoha.drills.hosts.host import HostTimes
-from picoha.drills.stories import story as story_format
-from picoha.drills.stories.story import read_story
-from picoha.drills.stories.verbs import VERBS
+from picoha.drills.story import read_story
+from picoha.drills.verbs.table import VERBS
 from picoha.fakeaws.ec2.instances import Timings
 
 ROOT = Path(__file__).parents[2]

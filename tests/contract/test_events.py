@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from picoha.adapters.aws.items import HOSTS
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import Story
+from picoha.drills.story import Story
 
 ROOT = Path(__file__).parents[2]
 EVENTS = {path.stem: json.loads(path.read_text()) for path in sorted(ROOT.glob("events/*.json"))}

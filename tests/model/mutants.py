@@ -20,7 +20,7 @@ from model.world import Left, Setting
 from picoha.domain.decision import Rule
 from picoha.domain.rules import launches, table
 from picoha.drills.drill import run
-from picoha.drills.stories.story import read_story
+from picoha.drills.story import read_story
 from unit.domain.golden.cases import Golden, golden_cases
 from unit.domain.test_golden import test_golden_decision, test_golden_launches
 

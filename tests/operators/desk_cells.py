@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from picoha.cli import client, options
 from picoha.cli.client import OnDesk
 from picoha.cli.main import main
-from picoha.drills.stories.story import Story, read_story
+from picoha.drills.story import Story, read_story
 
 STORIES = Path(__file__).parents[2] / "stories"
 UNFOLDED = ("         ->", "Error: Invalid value for ")

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from operators.desk_cells import CALM, Terminal, cell, told
 from picoha.cli.main import main
 from picoha.drills.drill import run
-from picoha.drills.stories.story import Beat
+from picoha.drills.story import Beat
 
 VICTIM = "i-00000000000000001"
 
@@ -131,7 +131,7 @@ def test_a_storm_is_released_by_a_word_and_then_goes_one_at_a_time(monkeypatch: 
 
 def test_the_breaker_is_closed_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     from operators.desk_cells import STORIES
-    from picoha.drills.stories.story import read_story
+    from picoha.drills.story import read_story
 
     story = read_story(STORIES / "brake.toml")
     with cell(story, story.duration_s) as kept:

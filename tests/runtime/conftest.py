@@ -16,7 +16,7 @@ import pytest
 
 from contract.policies import REGION, Deployed, transformed
 from contract.templates import ROOT
-from picoha.drills.stories.story import Story
+from picoha.drills.story import Story
 from runtime.front import Front, LiveCell
 from runtime.rie import MACHINE, PYTHON, Environment
 

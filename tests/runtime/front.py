@@ -28,7 +28,7 @@ from werkzeug.datastructures import MultiDict
 
 from picoha.drills.drill import Desk
 from picoha.drills.setup import SETTLE_S
-from picoha.drills.stories.story import Story
+from picoha.drills.story import Story
 
 SERVICES = {"monitoring": "cloudwatch", "elasticfilesystem": "efs"}
 """botocore's name of a service, where it is not the name that requests are signed with."""

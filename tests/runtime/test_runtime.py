@@ -12,7 +12,7 @@ import pytest
 
 from contract.templates import ROOT
 from picoha.domain.model import SlotName
-from picoha.drills.stories.story import DEMO, Story
+from picoha.drills.story import DEMO, Story
 from runtime.conftest import Function, Start, living
 from runtime.front import Front
 from runtime.rie import Answer, Environment

@@ -19,7 +19,7 @@ def seed_again(seed: int) -> int:
     """Print what happened in a seed; return 1 when a promise was broken."""
     from picoha.cli.text import drill_text
     from picoha.drills.drill import report
-    from picoha.drills.stories.story import Story
+    from picoha.drills.story import Story
     from simulation.runs import prepared
     from simulation.seeds import seeded
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from picoha.domain.record import Mode, Phase, SlotRecord, Step
 from picoha.drills.drill import PAGE, Desk, DrillReport, report
-from picoha.drills.stories.story import Beat, Story, read_story
-from picoha.drills.stories.verbs import schedule
+from picoha.drills.story import Beat, Story, read_story
+from picoha.drills.verbs.table import schedule
 from simulation.faults import Fault, Injector, Plan
 from simulation.sites import Site
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import Beat, Story
-from picoha.drills.stories.verbs import VERBS
+from picoha.drills.story import Beat, Story
+from picoha.drills.verbs.table import VERBS
 from simulation.faults import Fault, by_chance
 from simulation.runs import Length, Outcome, in_fork, play, prepared
 

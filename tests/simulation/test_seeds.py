@@ -18,7 +18,7 @@ import pytest
 
 from picoha.domain.rules import table
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import Story
+from picoha.drills.story import Story
 from simulation.runs import Outcome, in_fork, prepared
 from simulation.seeds import play_apart, seeded
 

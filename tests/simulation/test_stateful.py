@@ -22,8 +22,8 @@ from picoha.app.errors import MemoryUnreadable
 from picoha.domain.model import SlotName
 from picoha.domain.rules import table
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import Beat, Story
-from picoha.drills.stories.verbs import VERBS
+from picoha.drills.story import Beat, Story
+from picoha.drills.verbs.table import VERBS
 from simulation.runs import Length, settle, unsettled
 
 SLOTS = st.sampled_from(("platform1", "ec1", "ec2"))

@@ -8,7 +8,7 @@ import pytest
 
 from contract.iam_recorder import played
 from picoha.drills.drill import run
-from picoha.drills.stories.story import read_story
+from picoha.drills.story import read_story
 
 # One worker plays each story once, for this and for the replay of its calls against the policies.
 pytestmark = pytest.mark.xdist_group("stories")

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import Beat, Story
+from picoha.drills.story import Beat, Story
 from picoha.fakeaws.autoscaling.group import Group
 from simulation.faults import Plan, recording
 from simulation.runs import Length, Outcome, in_fork, play, prepared, story_named

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from picoha.app.errors import OperatorUnreachable, SettingsInvalid
 
 if TYPE_CHECKING:
-    from picoha.drills.stories.story import Story
+    from picoha.drills.story import Story
 
 Reply = dict[str, Any]
 POLL_S = 3.0
@@ -62,7 +62,7 @@ class OnDesk:
 
     def __init__(self, story: Story, at_s: float) -> None:
         from picoha.drills.drill import Desk
-        from picoha.drills.stories.verbs import schedule
+        from picoha.drills.verbs.table import schedule
 
         self.desk = Desk(story, is_short=True)
         try:

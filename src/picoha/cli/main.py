@@ -37,7 +37,7 @@ def drill(story: Path, as_json: bool, seed: int, svg: Path | None) -> None:
     """Play STORY.toml on the desk: the shipped code, a played AWS, virtual time."""
     from picoha.cli import timeline_svg
     from picoha.drills.drill import run
-    from picoha.drills.stories.story import read_story
+    from picoha.drills.story import read_story
 
     try:
         report = run(read_story(story), seed)
@@ -61,7 +61,7 @@ def drill(story: Path, as_json: bool, seed: int, svg: Path | None) -> None:
 def invoke(event: Path, as_json: bool, dry_run: bool) -> None:
     """Give EVENT.json to the handler, on the demo cell in which the event is true."""
     from picoha.drills import invoke as run_event
-    from picoha.drills.stories.story import Story
+    from picoha.drills.story import Story
 
     story = Story(title=f"{event.name} on the demo cell", duration_s=300)
     try:

@@ -80,7 +80,7 @@ class Aim:
 
     def _desk(self) -> Any:
         from picoha.cli.client import OnDesk
-        from picoha.drills.stories.story import Story, read_story
+        from picoha.drills.story import Story, read_story
 
         story = read_story(self.story) if self.story else Story(title="the demo cell", duration_s=0)
         way = OnDesk(story, story.duration_s if self.at is None else self.at)

@@ -13,7 +13,7 @@ from picoha.cli.client import Client, Deployed, caller
 from picoha.clock import SystemClock
 from picoha.domain.record import HistoryRow
 from picoha.drills.drill import played, run
-from picoha.drills.stories.story import read_story
+from picoha.drills.story import read_story
 
 
 def of_story(path: Path) -> list[str]:

@@ -23,12 +23,12 @@ from picoha.app.ports import Ports
 from picoha.domain.codec import decode
 from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
+from picoha.drills.account import HostTimes
 from picoha.drills.clock import DeskClock
-from picoha.drills.hosts.host import HostTimes
 from picoha.drills.operator import operator_of
 from picoha.drills.setup import Stage
-from picoha.drills.stories.story import SlotEnd, Story
-from picoha.drills.stories.verbs import schedule
+from picoha.drills.story import SlotEnd, Story
+from picoha.drills.verbs.table import schedule
 from picoha.drills.world import World
 from picoha.fakeaws.ec2.instances import Timings
 from picoha.fakeaws.scheduler import TaskKilled

@@ -12,8 +12,8 @@ from picoha.app.observe import observe
 from picoha.domain.rules.table import decide_launches, decide_slot
 from picoha.domain.situation import Observation
 from picoha.drills.drill import Desk, DrillReport, report
-from picoha.drills.stories.story import Beat, Story
-from picoha.drills.stories.verbs import schedule
+from picoha.drills.story import Beat, Story
+from picoha.drills.verbs.table import schedule
 from picoha.lambdas.doorbells import Cause, parse
 
 LEAD_S = 40.0

@@ -14,8 +14,8 @@ from picoha.app.errors import SettingsInvalid
 from picoha.domain.codec import encode
 from picoha.domain.model import SlotName
 from picoha.domain.record import Mode, ModeRecord, Phase, Step
-from picoha.drills.hosts.host import DeskHost
-from picoha.drills.stories.story import Beat, Slot, Story
+from picoha.drills.hosts import DeskHost
+from picoha.drills.story import Beat, Slot, Story
 from picoha.drills.world import World
 from picoha.fakeaws.autoscaling.group import Group, Hook, WarmPool
 from picoha.fakeaws.clients import ACCOUNT, REGION

@@ -16,7 +16,7 @@ from picoha.domain.doctor.findings import Finding
 from picoha.drills.clock import DeskClock
 from picoha.drills.doctor_answers import Furniture, furnish
 from picoha.drills.drill import Desk
-from picoha.drills.stories.story import DEMO, Cell, Story
+from picoha.drills.story import DEMO, Cell, Story
 from picoha.fakeaws.autoscaling.group import Group
 from picoha.fakeaws.clients import Gate, desk_session
 from picoha.fakeaws.scheduler import DeskFault

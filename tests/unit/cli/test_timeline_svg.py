@@ -18,7 +18,7 @@ from picoha.cli.timeline_svg import LANES, MOST_EVENTS, PHASES, TURNS, Moment, s
 from picoha.domain.policy import Policy
 from picoha.drills import drill
 from picoha.drills.clock import DeskClock
-from picoha.drills.stories.story import read_story
+from picoha.drills.story import read_story
 
 STORIES = Path(__file__).parents[3] / "stories"
 MOST_BYTES = 40_000

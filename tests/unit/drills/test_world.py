@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from picoha.adapters.aws.items import CELL, item, report_item, slot_item
 from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Phase, SlotRecord
-from picoha.drills.hosts.host import DeskHost
+from picoha.drills.hosts import DeskHost
 from picoha.drills.setup import tags_of
-from picoha.drills.stories.story import DEMO
+from picoha.drills.story import DEMO
 from picoha.drills.world import World
 from picoha.fakeaws.autoscaling.group import Group, Hook
 from picoha.fakeaws.clients import Answer

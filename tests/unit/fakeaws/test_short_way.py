@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from picoha.drills.drill import Desk, DrillReport, report
-from picoha.drills.stories.story import read_story
-from picoha.drills.stories.verbs import schedule
+from picoha.drills.story import read_story
+from picoha.drills.verbs.table import schedule
 from picoha.fakeaws.clients import Gate, WrongAnswer, desk_session
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.scheduler import Kernel

@@ -6,17 +6,15 @@ S1, S2, S4, S9 and S10 (docs/safety.md) are judged on each commit, with the worl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from picoha.adapters.aws.items import CELL, body, slot_record
 from picoha.domain.codec import decode
 from picoha.domain.model import EvidenceKind, InstanceId, SlotName
 from picoha.domain.record import CONTROLLER, Mode, ModeRecord, SlotRecord, Verb
+from picoha.drills.account import Account
 from picoha.fakeaws.clients import Answer, Operation
 from picoha.fakeaws.dynamodb.rows import Key
-
-if TYPE_CHECKING:
-    from picoha.drills.world import World
 
 PROOF, FENCE, SLOT = "PROOF", "FENCE#", "SLOT#"
 Records = dict[SlotName, SlotRecord]
@@ -25,20 +23,20 @@ Records = dict[SlotName, SlotRecord]
 class Commits:
     """The referee's own memory: who was granted what, who is proven off, who was ever a victim."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self._granted: dict[SlotName, dict[int, InstanceId]] = {}
         self._proven: set[str] = set()
         self._victims: set[str] = set()
 
     def victims(self) -> set[str]:
         """Return every instance that an admitted operation ever named as its victim."""
-        self._learn_victims(self._world.records())
+        self._learn_victims(self._account.records())
         return self._victims
 
     def proven(self) -> set[str]:
         """Return every instance whose evidence was ever written."""
-        keys = self._world.table.sort_keys(PROOF)
+        keys = self._account.table.sort_keys(PROOF)
         self._proven |= {sk.removeprefix(FENCE) for sk in keys if sk.startswith(FENCE)}
         return self._proven
 
@@ -63,7 +61,7 @@ class Commits:
         return answer
 
     def _records(self, keys: list[Key]) -> Records:
-        rows = (self._world.table.row(key) for key in keys if key[1].startswith(SLOT))
+        rows = (self._account.table.row(key) for key in keys if key[1].startswith(SLOT))
         records = (slot_record(row.copy()) for row in rows if row)
         return {record.slot: record for record in records}
 
@@ -76,7 +74,7 @@ class Commits:
             yield from self._admission(new)
         left = old.operation
         is_left = left is not None and (new.operation is None or new.operation.id != left.id)
-        if left and is_left and "END" not in self._world.table.sort_keys(f"OP#{left.id}"):
+        if left and is_left and "END" not in self._account.table.sort_keys(f"OP#{left.id}"):
             yield f"S10: {new.slot} lost {left.id}, which is still {left.step}"
 
     def _grant(self, slot: SlotName, epoch: int, holder: InstanceId) -> Iterator[str]:
@@ -96,26 +94,26 @@ class Commits:
         op = record.operation
         if op is None:
             return
-        row = self._world.table.row((CELL, "MODE"))
+        row = self._account.table.row((CELL, "MODE"))
         mode = decode(ModeRecord, body(row.copy())) if row else ModeRecord()
         if mode.mode is not Mode.ENFORCE:
             yield f"S9: {op.id} was admitted in {mode.mode}"
         pauses = [mode.pauses[key] for key in ("*", record.slot) if key in mode.pauses]
         is_forced = op.verb is Verb.FAILOVER and op.by != CONTROLLER
-        if not is_forced and any(one.until > self._world.kernel.now for one in pauses):
+        if not is_forced and any(one.until > self._account.kernel.now for one in pauses):
             yield f"S9: {op.id} was admitted in a pause"
 
     def _unsound(self, instance: str) -> Iterator[str]:
         """S4: evidence is what EC2 says when it is over, or a human's word."""
-        row = self._world.table.row((PROOF, FENCE + instance))
+        row = self._account.table.row((PROOF, FENCE + instance))
         kind = body(row.copy()).get("kind") if row else ""
-        found = self._world.ec2.instances.get(instance)  # EC2 forgets the terminated after an hour
+        found = self._account.ec2.instances.get(instance)  # EC2 forgets the terminated after an hour
         state = found.state if found else "terminated"
         if kind != EvidenceKind.OPERATOR and (state != "terminated" or self._is_up(instance)):
             yield f"S4: evidence of {instance} was written while it is {state}"
 
     def _is_up(self, instance: str) -> bool:
-        host = self._world.hosts.get(instance)
+        host = self._account.hosts.get(instance)
         return host is not None and host.is_up
 
     def _learn_victims(self, records: Records) -> None:

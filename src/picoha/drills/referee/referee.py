@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from picoha.adapters.aws.items import top
 from picoha.domain.model import PicoType
+from picoha.drills.account import Account
 from picoha.drills.referee.commits import Commits
 from picoha.fakeaws.clients import Answer, Operation
 
 if TYPE_CHECKING:
     from picoha.domain.record import SlotRecord
-    from picoha.drills.world import World
 
 Judge = Callable[[dict[str, Any]], Iterable[str]]
 
@@ -24,9 +24,9 @@ Judge = Callable[[dict[str, Any]], Iterable[str]]
 class Truth:
     """Collects violations of S1 to S7, S9, S10 and S12; S8 needs no world, `verify` judges it."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._commits = Commits(world)
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._commits = Commits(account)
         self.violations: list[str] = []
         self._judges: dict[str, Judge] = {
             "TerminateInstances": self._terminated,
@@ -53,11 +53,11 @@ class Truth:
 
     def look(self) -> None:
         """Judge after every start and end of a pico: S3, one host for a slot's picos and for the Platform."""
-        if self._world.owners_start:
+        if self._account.owners_start:
             return
         running: dict[str, set[str]] = {}
-        for host in self._world.hosts.values():
-            platforms = {one.name for one in self._world.picos(host.slot) if one.type is PicoType.PLATFORM}
+        for host in self._account.hosts.values():
+            platforms = {one.name for one in self._account.picos(host.slot) if one.type is PicoType.PLATFORM}
             for name in host.running:
                 what = "the Platform" if name in platforms else f"{name} of {host.slot}"
                 running.setdefault(what, set()).add(host.instance.id)
@@ -95,7 +95,7 @@ class Truth:
     def _disassociated(self, params: dict[str, Any]) -> Iterator[str]:
         """An association that is gone already is nobody's."""
         association = params.get("AssociationId")
-        addresses = self._world.addresses
+        addresses = self._account.addresses
         for address in addresses.addresses.values():
             if address.association_id != association:
                 continue
@@ -117,11 +117,13 @@ class Truth:
 
     def _holding(self) -> list[SlotRecord]:
         """Records whose holder is really there."""
-        return [one for one in self._world.records().values() if one.holder and not self._is_off(one.holder)]
+        return [
+            one for one in self._account.records().values() if one.holder and not self._is_off(one.holder)
+        ]
 
     def _is_off(self, instance: str) -> bool:
         """Whether a machine does not run, and EC2 or a human says that it will not again."""
-        found, host = self._world.ec2.instances.get(instance), self._world.hosts.get(instance)
+        found, host = self._account.ec2.instances.get(instance), self._account.hosts.get(instance)
         if host is None or host.is_up:
             return False
         is_over = found is None or found.state in ("stopped", "terminated")  # EC2 forgets after an hour
@@ -133,14 +135,14 @@ class Truth:
             yield f"S7: {instance} was {what} without an intent"
 
     def _intents(self) -> Iterator[str]:
-        for record in self._world.records().values():
+        for record in self._account.records().values():
             yield from record.sent
-        for item in self._world.table.items():
+        for item in self._account.table.items():
             if str(top(item, "sk")).startswith("J#"):
                 yield str(item["body"]["M"]["action"]["S"])
 
     def _say(self, violation: str) -> None:
-        at = self._world.kernel.elapsed - self._world.zero_s
+        at = self._account.kernel.elapsed - self._account.zero_s
         if not any(old.endswith(violation) for old in self.violations):
             self.violations.append(f"{at:.0f} s: {violation}")
 

@@ -8,9 +8,9 @@ from picoha.adapters.aws.items import CELL, Item, item, slot_item
 from picoha.domain.codec import encode
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, Pico, PicoType, SlotName
 from picoha.domain.record import Mode, ModeRecord, Operation, Pause, Phase, SlotRecord, Step, Verb
-from picoha.drills.hosts.host import DeskHost
+from picoha.drills.hosts import DeskHost
 from picoha.drills.setup import tags_of
-from picoha.drills.stories.story import DEMO
+from picoha.drills.story import DEMO
 from picoha.drills.world import World
 from picoha.fakeaws.autoscaling.group import Group, Hook
 from picoha.fakeaws.scheduler import START

@@ -13,10 +13,10 @@ from picoha.app.errors import SettingsInvalid
 from picoha.domain.model import SlotName
 from picoha.domain.record import Step
 from picoha.drills.drill import Desk
-from picoha.drills.hosts.host import DeskHost
+from picoha.drills.hosts import DeskHost
 from picoha.drills.setup import Stage
-from picoha.drills.stories.story import Beat, Story
-from picoha.drills.stories.verbs import VERBS, schedule
+from picoha.drills.story import Beat, Story
+from picoha.drills.verbs.table import VERBS, schedule
 
 
 @pytest.fixture

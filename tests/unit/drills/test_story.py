@@ -11,7 +11,7 @@ import pytest
 from picoha.adapters.aws.discovery import SlotTags
 from picoha.app.errors import SettingsInvalid
 from picoha.drills.setup import tags_of
-from picoha.drills.stories.story import DEMO, Beat, End, Slot, Story, read_story
+from picoha.drills.story import DEMO, Beat, End, Slot, Story, read_story
 
 
 def written(place: Path, text: str) -> Path:

@@ -10,11 +10,11 @@ from typing import Any
 
 from picoha.app.errors import SettingsInvalid
 from picoha.domain.record import Mode, Pause, RequestVerb, Step
-from picoha.drills.hosts.host import AWS
+from picoha.drills.account import AWS
 from picoha.drills.setup import Stage
-from picoha.drills.stories import owner_verbs
-from picoha.drills.stories.operator_verbs import ask, command
-from picoha.drills.stories.story import Beat
+from picoha.drills.story import Beat
+from picoha.drills.verbs import owner as owner_verbs
+from picoha.drills.verbs.operator import ask, command
 from picoha.fakeaws.scheduler import DeskFault, TaskKilled
 
 

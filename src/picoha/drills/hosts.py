@@ -7,12 +7,11 @@ got is played here: the vendor's scripts, the resolver's file, the network, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from picoha.adapters.aws.host_side import AwsCloud
-from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, Report, SlotName
+from picoha.domain.model import AgentPhase, InstanceId, Pico, Report, SlotName
 from picoha.domain.record import SlotRecord
+from picoha.drills.account import AWS, Account
 from picoha.drills.clock import DeskClock
 from picoha.fakeaws.ec2.instances import Instance
 from picoha.host.core.agent import Agent
@@ -28,30 +27,8 @@ from picoha.host.core.ports import (
     Verb,
 )
 
-if TYPE_CHECKING:
-    from picoha.drills.world import World
-
 CYCLE_S = 10.0
-AWS = "aws"
-"""The other end of a host's way to AWS, in `Network.blocked`."""
 LOCALHOST = "127.0.0.1 localhost\n"
-
-
-@dataclass
-class HostTimes:
-    """How long things take on a host, in seconds."""
-
-    agent_s: float = 10.0
-    own_start_s: float = 20.0
-    start_s: Mapping[PicoType, float] = field(
-        default_factory=lambda: {
-            PicoType.PLATFORM: 45.0,
-            PicoType.EC: 20.0,
-            PicoType.SC: 20.0,
-            PicoType.UI: 15.0,
-        }
-    )
-    stop_s: float = 5.0
 
 
 class _Job:
@@ -93,8 +70,8 @@ class DeskHost:
     `fails_to_start` maps a pico to the result that its next starts give.
     """
 
-    def __init__(self, world: World, instance: Instance) -> None:
-        self.world, self.kernel, self.instance = world, world.kernel, instance
+    def __init__(self, account: Account, instance: Instance) -> None:
+        self.account, self.kernel, self.instance = account, account.kernel, instance
         self.slot = SlotName(instance.tags["picoha:slot"])
         self.running: set[str] = set()
         self.sick: dict[str, int | None] = {}
@@ -110,7 +87,7 @@ class DeskHost:
     @property
     def is_cut_off(self) -> bool:
         """True while the host and AWS's services do not reach each other."""
-        return (self.instance.id, AWS) in self.world.network.blocked
+        return (self.instance.id, AWS) in self.account.network.blocked
 
     def boot(self) -> None:
         """Start the agent, and the owner's own boot unit, a while after the instance runs."""
@@ -118,21 +95,21 @@ class DeskHost:
         self.is_up = self.is_agent_up = True
         boot = self.boots
         me = Identity(
-            cell=self.world.cell,
+            cell=self.account.cell,
             slot=self.slot,
             instance=InstanceId(self.instance.id),
             boot_id=f"{self.instance.id}-boot{boot}",
             zone=self.instance.zone,
             private_ip=self.instance.private_ip,
         )
-        clients = self.world.agents
+        clients = self.account.agents
         cloud = _Line(me.cell, me.slot, clients.dynamodb, clients.cloudwatch)
         cloud.host = self
         ports = Ports(DeskClock(self.kernel), cloud, self, self, self, self, self, self)
         self.agent = Agent(me, ports)
-        self.kernel.at(self.world.times.agent_s, lambda: self._cycle(boot))
-        if self.world.owners_start:
-            self.kernel.at(self.world.times.own_start_s, lambda: self._own_start(boot))
+        self.kernel.at(self.account.times.agent_s, lambda: self._cycle(boot))
+        if self.account.owners_start:
+            self.kernel.at(self.account.times.own_start_s, lambda: self._own_start(boot))
 
     def _cycle(self, boot: int) -> None:
         if boot != self.boots or not self.is_up:
@@ -143,8 +120,8 @@ class DeskHost:
 
     def _own_start(self, boot: int) -> None:
         """The owner's boot unit starts the picos as without picoha, unless the gate is armed."""
-        if boot == self.boots and self.is_up and not self.world.is_armed(self.slot):
-            for pico in self.world.picos(self.slot):
+        if boot == self.boots and self.is_up and not self.account.is_armed(self.slot):
+            for pico in self.account.picos(self.slot):
                 self.start_pico(pico.name)
 
     def halt(self) -> None:
@@ -153,20 +130,20 @@ class DeskHost:
         self.boots += 1
         self.running.clear()
         self.sick.clear()
-        self.world.truth.look()
+        self.account.picos_changed()
 
     def shut_down(self) -> None:
         """An orderly shutdown: the agent says so, and the picos end a little later."""
         boot = self.boots
         if self.agent is not None and self.is_agent_up and self.is_up:
             self.agent.leave()
-        self.kernel.at(self.world.times.stop_s, lambda: self.halt() if boot == self.boots else None)
+        self.kernel.at(self.account.times.stop_s, lambda: self.halt() if boot == self.boots else None)
 
     def start_pico(self, name: str) -> None:
         """Make a pico run, and look whether that may be (the truth about two actives)."""
         self.running.add(name)
         self.sick.pop(name, None)
-        self.world.truth.look()
+        self.account.picos_changed()
 
     # -- the Scripts port
 
@@ -177,19 +154,19 @@ class DeskHost:
     def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
         """Play `online`, `offline`, `clean` and the republish of services; hooks do not exist here."""
         if verb is Verb.REPUBLISH:
-            self.world.republished.append((self.kernel.elapsed, self.instance.id))
-            return _Job(self, self.world.times.stop_s, JobResult(0))
+            self.account.republished.append((self.kernel.elapsed, self.instance.id))
+            return _Job(self, self.account.times.stop_s, JobResult(0))
         if pico is None:
             return None
         if verb is Verb.ONLINE:
             return self._online(pico)
         self.running.discard(pico.name)
-        return _Job(self, self.world.times.stop_s, JobResult(0))
+        return _Job(self, self.account.times.stop_s, JobResult(0))
 
     def _online(self, pico: Pico) -> Job:
-        seconds = self.world.times.start_s[pico.type]
-        code, output = self.world.bad_starts.get(
-            self.instance.id, self.world.bad_starts.get(self.slot, (0, ""))
+        seconds = self.account.times.start_s[pico.type]
+        code, output = self.account.bad_starts.get(
+            self.instance.id, self.account.bad_starts.get(self.slot, (0, ""))
         )
         boot = self.boots
         if code == 0 and not output:
@@ -217,7 +194,7 @@ class DeskHost:
     def connects(self, name: str, port: int, timeout_s: float) -> bool:
         """Return whether a TCP connection to the name would be accepted now."""
         address = self.resolve(name)
-        return address is not None and self.world.network.accepts(self.instance.id, address)
+        return address is not None and self.account.network.accepts(self.instance.id, address)
 
     def load(self) -> Kept | None:
         """Return what the agent kept on this host's disk."""
@@ -233,28 +210,10 @@ class DeskHost:
 
     def run(self, tests: Sequence[str]) -> Mapping[str, bool]:
         """Answer the slot's `tcp:` and `mount:` tests."""
-        return {one: self.world.is_reachable(one, self.instance.id) for one in tests}
+        return {one: self.account.is_reachable(one, self.instance.id) for one in tests}
 
     @property
     def phase(self) -> AgentPhase | None:
         """What the agent last reported, for stories."""
-        report = self.world.last_report(self.instance.id)
+        report = self.account.last_report(self.instance.id)
         return report.phase if report else None
-
-
-@dataclass
-class Network:
-    """Who can reach whom: a blocked pair, or a blocked host, gets no connection."""
-
-    world: World
-    blocked: set[tuple[str, str]] = field(default_factory=set)
-
-    def accepts(self, source: str, address: str) -> bool:
-        """Return whether the Platform's RCP port answers at this address, seen from this host."""
-        target = self.world.host_at(address)
-        if target is None or not target.is_up:
-            return False
-        ends = {(source, target.instance.id), ("*", target.instance.id), (source, "*")}
-        types = {pico.name: pico.type for pico in self.world.picos(target.slot)}
-        serves = any(types.get(name) is PicoType.PLATFORM for name in target.running)
-        return serves and not ends & self.blocked

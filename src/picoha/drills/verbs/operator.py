@@ -9,7 +9,7 @@ from picoha.domain.codec import decode, encode
 from picoha.domain.model import InstanceId, SlotName
 from picoha.domain.record import Mode, ModeRecord, Request, RequestVerb
 from picoha.drills.setup import Stage
-from picoha.drills.stories.story import Beat
+from picoha.drills.story import Beat
 
 
 def ask(stage: Stage, beat: Beat) -> None:

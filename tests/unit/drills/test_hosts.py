@@ -11,7 +11,7 @@ import pytest
 
 from picoha.adapters.aws.host_side import AwsCloud
 from picoha.drills.drill import run
-from picoha.drills.stories.story import read_story
+from picoha.drills.story import read_story
 from picoha.host.core import agent, knowledge, names
 
 ROOT = Path(__file__).parents[3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from picoha.adapters.aws.actuators import HOOK
 from picoha.drills.setup import Stage
-from picoha.drills.stories.story import Beat
+from picoha.drills.story import Beat
 from picoha.fakeaws.autoscaling.group import Hook
 from picoha.fakeaws.ec2.addresses import Address
 

@@ -1,1 +1,0 @@
-"""The hosts of a drill: the shipped agent over played scripts, files and networks."""

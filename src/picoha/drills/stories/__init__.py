@@ -1,1 +1,0 @@
-"""The story format and what each of its verbs does to a drill."""
