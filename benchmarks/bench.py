@@ -30,7 +30,7 @@ from picoha.domain.policy import Policy
 from picoha.domain.record import SlotRecord
 from picoha.domain.rules.table import decide_launches, decide_slot
 from picoha.domain.situation import Observation
-from picoha.drills.drill import Desk, run
+from picoha.drills.drill import Drill, run
 from picoha.drills.story import Slot, Story, read_story
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,16 +58,16 @@ def cell_of(slots: int) -> Story:
 
 
 @contextmanager
-def settled(story: Story) -> Iterator[Desk]:
+def settled(story: Story) -> Iterator[Drill]:
     """Give a desk on which every slot is held and nothing is due."""
-    desk = Desk(story)
+    drill = Drill(story)
     try:
         # Many handlers at once on one desk fill the counter of Powertools, which then prints.
         with redirect_stdout(io.StringIO()):
-            desk.stage.prepare()
-        yield desk
+            drill.setup.prepare()
+        yield drill
     finally:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
 
 
 def cpu_ms(action: Callable[[], object], times: int = 1) -> float:
@@ -105,9 +105,9 @@ class Played:
 
 def steady_pass(slots: int, rounds: int) -> None:
     heading(f"One pass over a quiet cell of {slots} slots")
-    with settled(cell_of(slots)) as desk:
-        played = Played(desk.world.services)
-        ports, policy = desk.ports, desk.settings.policy
+    with settled(cell_of(slots)) as drill:
+        played = Played(drill.world.services)
+        ports, policy = drill.ports, drill.settings.policy
         lines = reconcile(ports, policy)
         away = sorted({line.decision.sentence for line in lines if line.decision.rule not in (999, 699)})
         print(f"  {sum(played.calls.values())} calls: {_counted(played.calls)}")
@@ -132,14 +132,14 @@ def _passes(ports: Ports, policy: Policy, played: Played, rounds: int) -> list[f
 
 
 def _decide(seen: Observation, policy: Policy) -> None:
-    for sight in seen.slots:
-        decide_slot(seen, sight.name, policy)
-        decide_launches(seen, sight.name, policy)
+    for observed in seen.slots:
+        decide_slot(seen, observed.name, policy)
+        decide_launches(seen, observed.name, policy)
 
 
 def _decoding(seen: Observation, rounds: int) -> list[float]:
-    records = [encode(sight.record) for sight in seen.slots if sight.record]
-    reports = [encode(report) for sight in seen.slots for report in sight.reports.values()]
+    records = [encode(observed.record) for observed in seen.slots if observed.record]
+    reports = [encode(report) for observed in seen.slots for report in observed.reports.values()]
 
     def decode_all() -> None:
         for plain in records:
@@ -183,22 +183,22 @@ def _played_through(story: Story) -> tuple[float, int]:
     """Play the story once more, with a counter in every service; return virtual seconds and calls."""
     from picoha.drills.verbs.table import schedule
 
-    desk = Desk(story)
+    drill = Drill(story)
     try:
-        played = Played(desk.world.services)
-        desk.stage.prepare()
-        schedule(desk.stage)
-        desk.world.kernel.run_for(story.duration_s)
-        return desk.world.kernel.elapsed, sum(played.calls.values())
+        played = Played(drill.world.services)
+        drill.setup.prepare()
+        schedule(drill.setup)
+        drill.world.scheduler.run_for(story.duration_s)
+        return drill.world.scheduler.elapsed, sum(played.calls.values())
     finally:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
 
 
 def agent_cycles(rounds: int) -> None:
     heading("The agent of a healthy execution host, one cycle (every 10 s) over played scripts")
-    with settled(cell_of(3)) as desk:
-        played = Played(desk.world.services)
-        agent: Any = desk.world.holder("ec1").agent
+    with settled(cell_of(3)) as drill:
+        played = Played(drill.world.services)
+        agent: Any = drill.world.holder("ec1").agent
         cycle, samples = agent.cycle, []
         calls: Counter[str] = Counter()
 
@@ -211,7 +211,7 @@ def agent_cycles(rounds: int) -> None:
             return report
 
         agent.cycle = timed
-        desk.world.kernel.run_for(10.0 * max(rounds, 5) * 4)
+        drill.world.scheduler.run_for(10.0 * max(rounds, 5) * 4)
     print(f"  in {len(samples)} cycles: {_counted(calls)}")
     head()
     row("a cycle, without the desk's part: CPU", "ms", samples, 2)

@@ -49,7 +49,7 @@ from picoha.domain.record import (
     Verb,
 )
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Case, Observation, SlotSight
+from picoha.domain.situation import Observation, Situation, SlotObservation
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EIP = "203.0.113.10"
@@ -231,11 +231,11 @@ def in_failover(slot: str = EC1, step: Step = Step.FENCING, **op_fields: Any) ->
     return record
 
 
-def a_sight(slot: str = EC1, **fields: Any) -> SlotSight:
+def a_slot(slot: str = EC1, **fields: Any) -> SlotObservation:
     """A healthy slot; without a `record` of its own it remembers what its `spec` declares."""
     spec = fields.get("spec") or a_spec(slot)
     address = an_address(slot) if slot == PLATFORM else None
-    sight = SlotSight(
+    observed = SlotObservation(
         name=SlotName(slot),
         spec=spec,
         group=a_group(slot),
@@ -245,12 +245,12 @@ def a_sight(slot: str = EC1, **fields: Any) -> SlotSight:
         reports={holder_of(slot): a_report(slot)},
         metric=Sample(ago(5), 1.0),
     )
-    return replace(sight, **fields)
+    return replace(observed, **fields)
 
 
 def a_replaced_sight(
     slot: str, record: SlotRecord, lifecycle: str = "Pending:Wait", **fields: Any
-) -> SlotSight:
+) -> SlotObservation:
     """A slot whose old host is terminated and whose group has brought NEW."""
     seen: dict[str, Any] = {
         "hosts": (a_host(slot, state=InstanceState.TERMINATED), a_host(slot, NEW, launched_at=ago(60))),
@@ -260,19 +260,19 @@ def a_replaced_sight(
         "metric": Sample(ago(120), 1.0),
         "record": record,
     }
-    return a_sight(slot, **{**seen, **fields})
+    return a_slot(slot, **{**seen, **fields})
 
 
-def a_silent_sight(slot: str = EC1, seconds: float = 95, **fields: Any) -> SlotSight:
+def a_silent_slot(slot: str = EC1, seconds: float = 95, **fields: Any) -> SlotObservation:
     """A slot whose holder gave its last sign, metric and report, this long ago."""
     reports = {holder_of(slot): a_report(slot, at=ago(seconds))}
-    return a_sight(slot, **{"reports": reports, "metric": Sample(ago(seconds), 1.0), **fields})
+    return a_slot(slot, **{"reports": reports, "metric": Sample(ago(seconds), 1.0), **fields})
 
 
-def an_observation(*sights: SlotSight, mode: Mode = Mode.ENFORCE, **fields: Any) -> Observation:
+def an_observation(*observed_slots: SlotObservation, mode: Mode = Mode.ENFORCE, **fields: Any) -> Observation:
     """The demo cell, seen now; each given sight stands for its slot or is added to the cell."""
-    given = {one.name: one for one in sights}
-    slots = {name: a_sight(name) for name in SLOTS} | given
+    given = {one.name: one for one in observed_slots}
+    slots = {name: a_slot(name) for name in SLOTS} | given
     seen = Observation(
         now=NOW,
         cell="demo",
@@ -284,15 +284,19 @@ def an_observation(*sights: SlotSight, mode: Mode = Mode.ENFORCE, **fields: Any)
     return replace(seen, **fields)
 
 
-def a_case(sight: SlotSight, *others: SlotSight, policy: Policy | None = None, **fields: Any) -> Case:
+def a_situation(
+    observed: SlotObservation, *others: SlotObservation, policy: Policy | None = None, **fields: Any
+) -> Situation:
     """What the rules see of the first sight's slot in the demo cell."""
-    seen = an_observation(sight, *others, **fields)
-    return Case(seen, seen.slot(sight.name), policy or Policy())
+    seen = an_observation(observed, *others, **fields)
+    return Situation(seen, seen.slot(observed.name), policy or Policy())
 
 
-def decided(sight: SlotSight, *others: SlotSight, policy: Policy | None = None, **fields: Any) -> Decision:
+def decided(
+    observed: SlotObservation, *others: SlotObservation, policy: Policy | None = None, **fields: Any
+) -> Decision:
     """What is decided for the first sight's slot in the demo cell."""
-    return decide_slot(an_observation(sight, *others, **fields), sight.name, policy or Policy())
+    return decide_slot(an_observation(observed, *others, **fields), observed.name, policy or Policy())
 
 
 def written(decision: Decision) -> SlotRecord:

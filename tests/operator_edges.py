@@ -17,7 +17,7 @@ from builders import (
     a_replaced_sight,
     a_report,
     a_request,
-    a_sight,
+    a_slot,
     a_vacant_record,
     decided,
     holder_of,
@@ -25,7 +25,7 @@ from builders import (
 )
 from picoha.domain.model import InstanceId, InstanceState
 from picoha.domain.record import RequestVerb, Step
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 ENDED = (Step.DONE, Step.ABORTED)
 """Steps that no open operation is in: `done` leaves the slot active, `aborted` vacant."""
@@ -33,48 +33,48 @@ STATES = ("active", "vacant", *(one.value for one in Step if one not in ENDED))
 _RUNNING, _GOING, _GONE = InstanceState.RUNNING, InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED
 
 
-def sight_in(state: str, slot: str = EC1) -> SlotSight:
+def sight_in(state: str, slot: str = EC1) -> SlotObservation:
     """Return the sight of a slot in a state: no operation, or one in this step."""
     if state == "active":
-        return a_sight(slot, record=a_record(slot))
+        return a_slot(slot, record=a_record(slot))
     if state == "vacant":
         owed = a_vacant_record(slot, epoch=1, unfenced=(holder_of(slot),))
-        return a_sight(slot, record=owed, hosts=(a_host(slot, state=_GOING),), reports={})
+        return a_slot(slot, record=owed, hosts=(a_host(slot, state=_GOING),), reports={})
     step = Step(state)
     if step is Step.DRAINING:
-        return a_sight(slot, record=in_failover(slot, step))
+        return a_slot(slot, record=in_failover(slot, step))
     if step in (Step.FENCING, Step.NEEDS_OPERATOR):
         stuck_in = Step.FENCING if step is Step.NEEDS_OPERATOR else None
         record = in_failover(slot, step, stuck_in=stuck_in)
-        return a_sight(slot, record=record, hosts=(a_host(slot, state=_GOING),), reports={})
+        return a_slot(slot, record=record, hosts=(a_host(slot, state=_GOING),), reports={})
     reports = {NEW: a_report(slot, NEW, epoch=2, highest_epoch=2)} if step is Step.VERIFYING else {}
     return a_replaced_sight(slot, in_failover(slot, step), reports=reports)
 
 
-def _named(sight: SlotSight, verb: RequestVerb) -> InstanceId | None:
+def _named(observed: SlotObservation, verb: RequestVerb) -> InstanceId | None:
     """Return the host that the request is about: one that is owed evidence, one that runs."""
-    owed = sight.record.unfenced if sight.record else ()
-    hosts = sight.hosts if isinstance(sight.hosts, tuple) else ()
+    owed = observed.record.unfenced if observed.record else ()
+    hosts = observed.hosts if isinstance(observed.hosts, tuple) else ()
     if verb is RequestVerb.CONFIRM_FENCED:
-        return owed[0] if owed else holder_of(sight.name)
+        return owed[0] if owed else holder_of(observed.name)
     return next((one.instance for one in hosts if one.state is _RUNNING), NEW)
 
 
-def _is_going(sight: SlotSight) -> bool:
-    hosts = sight.hosts if isinstance(sight.hosts, tuple) else ()
+def _is_going(observed: SlotObservation) -> bool:
+    hosts = observed.hosts if isinstance(observed.hosts, tuple) else ()
     return any(one.state is _GOING for one in hosts)
 
 
-def _others_that_connect_to_nobody(slot: str) -> tuple[SlotSight, ...]:
+def _others_that_connect_to_nobody(slot: str) -> tuple[SlotObservation, ...]:
     blind = (a_report(name, reaches_platform=False) for name in (EC1, EC2) if name != slot)
-    return tuple(a_sight(one.slot, reports={one.instance: one}) for one in blind)
+    return tuple(a_slot(one.slot, reports={one.instance: one}) for one in blind)
 
 
 def edge(state: str, verb: RequestVerb, slot: str = EC1) -> str:
     """Return the rule that answers, how, and the slot's state after it; a refusal leaves it as it was."""
-    sight = sight_in(state, slot)
-    asked = replace(sight, requests=(a_request(verb, slot, instance=_named(sight, verb)),))
-    decision = decided(asked, *(_others_that_connect_to_nobody(slot) if _is_going(sight) else ()))
+    observed = sight_in(state, slot)
+    asked = replace(observed, requests=(a_request(verb, slot, instance=_named(observed, verb)),))
+    decision = decided(asked, *(_others_that_connect_to_nobody(slot) if _is_going(observed) else ()))
     change = decision.change
     if change is None or change.consumes is None:
         return f"{decision.rule} {decision.answer}"

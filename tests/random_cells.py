@@ -25,8 +25,8 @@ from builders import (
     a_report,
     a_request,
     a_sick_report,
-    a_sight,
-    a_silent_sight,
+    a_silent_slot,
+    a_slot,
     a_spec,
     a_vacant_record,
     ago,
@@ -50,8 +50,8 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import (
-    Attention,
     Brake,
+    HoldNotice,
     Intent,
     Mode,
     ModeRecord,
@@ -62,7 +62,7 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
-from picoha.domain.situation import Observation, SlotSight
+from picoha.domain.situation import Observation, SlotObservation
 
 OTHER = InstanceId("i-other")
 AGES = (0, 5, 14, 16, 29, 31, 44, 46, 89, 91, 121, 179, 181, 301, 481, 599, 601, 901, 1801, 3601, 90000)
@@ -170,7 +170,7 @@ def records(draw: st.DrawFn, slot: str) -> SlotRecord:
         unfenced=tuple(draw(st.lists(st.sampled_from(pool(slot)), max_size=2, unique=True))),
         is_armed=draw(st.booleans()),
         order=draw(st.none() | st.just(order)),
-        attention=draw(st.none() | st.builds(Attention, st.just(rule), times, maybe_times)),
+        attention=draw(st.none() | st.builds(HoldNotice, st.just(rule), times, maybe_times)),
         restarts=tuple(draw(st.lists(times, max_size=4))),
         ended_at=draw(maybe_times),
         would_have=draw(st.sampled_from(("", holder_of(slot)))),
@@ -209,7 +209,7 @@ def reports(draw: st.DrawFn, slot: str, instance: InstanceId) -> Any:
 
 
 @st.composite
-def sights(draw: st.DrawFn, slot: str) -> SlotSight:
+def observed_slots(draw: st.DrawFn, slot: str) -> SlotObservation:
     spoken = draw(st.sets(st.sampled_from(pool(slot))))
     metric = st.none() | st.builds(Sample, times, st.sampled_from((0.0, 1.0)))
     spec = a_spec(
@@ -224,7 +224,7 @@ def sights(draw: st.DrawFn, slot: str) -> SlotSight:
         a_request(verb, slot, id=f"r{n}", at=draw(times), instance=draw(st.sampled_from(pool(slot))))
         for n, verb in enumerate(draw(st.permutations(verbs))[:2])
     ]
-    return a_sight(
+    return a_slot(
         slot,
         spec=None if is_wrong else spec,
         problem="tag picoha:kind" if is_wrong else "",
@@ -243,11 +243,11 @@ def sights(draw: st.DrawFn, slot: str) -> SlotSight:
 
 BYSTANDERS = st.sampled_from(
     (
-        a_sight(EC2),
-        a_silent_sight(EC2, 95),
-        a_sight(EC2, record=in_failover(EC2)),
-        a_sight(EC2, record=a_vacant_record(EC2)),
-        a_sight(EC2, reports={holder_of(EC2): a_report(EC2, reaches_platform=False)}),
+        a_slot(EC2),
+        a_silent_slot(EC2, 95),
+        a_slot(EC2, record=in_failover(EC2)),
+        a_slot(EC2, record=a_vacant_record(EC2)),
+        a_slot(EC2, reports={holder_of(EC2): a_report(EC2, reaches_platform=False)}),
     )
 )
 """The third slot, in the few ways that matter to the others."""
@@ -265,8 +265,8 @@ def cells(draw: st.DrawFn, mode: Mode | None = None) -> Observation:
         storm_released_until=draw(maybe_times),
     )
     seen = an_observation(
-        draw(sights(PLATFORM)),
-        draw(sights(EC1)),
+        draw(observed_slots(PLATFORM)),
+        draw(observed_slots(EC1)),
         draw(BYSTANDERS),
         brake=brake,
         memory=draw(rarely(UNREAD, st.none())),

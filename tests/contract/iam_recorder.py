@@ -18,12 +18,12 @@ from contract.aws_calls import TRANSACTION_PARTS, prefix
 from contract.policies import REGION, Context, Request
 from contract.templates import ACCOUNT
 from picoha.adapters.aws.clients import Clients
-from picoha.drills.drill import Desk, DrillReport, report
+from picoha.drills.drill import Drill, DrillReport, report
 from picoha.drills.operator import operator_of
 from picoha.drills.story import read_story
 from picoha.drills.verbs.table import schedule
 from picoha.drills.world import World
-from picoha.fakeaws.clients import Gate, desk_session
+from picoha.fakeaws.clients import CallGate, fake_session
 
 Needs = Iterator[tuple[str, Context]]
 Needed = dict[str, dict[str, Request]]
@@ -206,7 +206,7 @@ def kind(request: Request) -> str:
     return json.dumps([request.action, resource, dict(sorted(known.items()))])
 
 
-class Recorder(Gate):
+class Recorder(CallGate):
     """Stands in a caller's line and notes what each call needs, at the moment of the call."""
 
     def __init__(self, world: World) -> None:
@@ -234,20 +234,20 @@ class Played:
 def played(path: Path) -> Played:
     """Play a story once, and note what controller, hosts and operator need."""
     story = read_story(path)
-    desk = Desk(story, is_short=True)
-    world = desk.world
+    drill = Drill(story, is_short=True)
+    world = drill.world
     controller, hosts, operator = Recorder(world), Recorder(world), Recorder(world)
     world.gate.faults.before.append(controller.before)
-    world.agents = Clients(desk_session(world.services, hosts, is_short=True))
-    own, world.admin = world.admin, Clients(desk_session(world.services, operator, is_short=True))
-    desk.stage.operate = operator_of(desk.settings, world)
+    world.agents = Clients(fake_session(world.services, hosts, is_short=True))
+    own, world.admin = world.admin, Clients(fake_session(world.services, operator, is_short=True))
+    drill.setup.operate = operator_of(drill.settings, world)
     world.admin = own  # the story's own hand is nobody's policy
     try:
-        desk.stage.prepare()
-        schedule(desk.stage)
-        world.kernel.run_for(story.duration_s)
-        told = report(desk, 0)
+        drill.setup.prepare()
+        schedule(drill.setup)
+        world.scheduler.run_for(story.duration_s)
+        told = report(drill, 0)
     finally:
-        world.kernel.close()
+        world.scheduler.close()
     needed = {"controller": controller.found, "hosts": hosts.found, "operator": operator.found}
     return Played(told, needed, controller.calls + hosts.calls + operator.calls)

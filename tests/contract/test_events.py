@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from picoha.adapters.aws.items import HOSTS
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.story import Story
 
 ROOT = Path(__file__).parents[2]
@@ -36,31 +36,31 @@ class Cell:
     """The demo cell in enforce, every slot held and well; nothing rings but what a test rings."""
 
     def __init__(self) -> None:
-        self.desk = Desk(Story(title="events"))
-        self.desk.stage.prepare()
-        self.desk.world.ring = lambda _event: None
-        self.desk.world.kernel.run_for(60)
+        self.drill = Drill(Story(title="events"))
+        self.drill.setup.prepare()
+        self.drill.world.ring = lambda _event: None
+        self.drill.world.scheduler.run_for(60)
 
     def ring(self, event: Any) -> Rung:
         """Deliver one event; an error that escapes the handler is raised here."""
-        world = self.desk.world
-        self.desk.replies.clear()
+        world = self.drill.world
+        self.drill.replies.clear()
         world.gate.calls.clear()
-        self.desk.invoke(event)
-        world.kernel.run_for(DRIVE_S, until=lambda: bool(self.desk.replies))
-        [reply] = self.desk.replies
+        self.drill.invoke(event)
+        world.scheduler.run_for(DRIVE_S, until=lambda: bool(self.drill.replies))
+        [reply] = self.drill.replies
         changing = [name for name in world.gate.calls.elements() if not name.startswith(LOOKING)]
         return Rung(reply, changing)
 
     def kept(self) -> dict[str, Any]:
         """Return the table without the hosts' own rows, which agents write all the time."""
-        items = self.desk.world.table.items()
+        items = self.drill.world.table.items()
         return {repr((one["pk"], one["sk"])): one for one in items if one["pk"] != {"S": HOSTS}}
 
     def hosts(self) -> dict[str, str]:
         """Return what EC2 says of every host, and who has the address."""
-        states = {one.id: one.state for one in self.desk.world.ec2.instances.values()}
-        held = {one.public_ip: str(one.interface_id) for one in self.desk.world.addresses.addresses.values()}
+        states = {one.id: one.state for one in self.drill.world.ec2.instances.values()}
+        held = {one.public_ip: str(one.interface_id) for one in self.drill.world.addresses.addresses.values()}
         return states | held
 
 
@@ -68,8 +68,8 @@ class Cell:
 def cell() -> Iterator[Cell]:
     settled = Cell()
     yield settled
-    assert settled.desk.world.truth.violations == []
-    settled.desk.world.kernel.close()
+    assert settled.drill.world.referee.violations == []
+    settled.drill.world.scheduler.close()
 
 
 def test_every_file_of_the_directory_is_read() -> None:
@@ -127,7 +127,7 @@ def test_anything_else_is_ignored_with_its_reason_and_nothing_is_even_looked_at(
     rung = cell.ring(event)
     assert rung.reply["outcome"] == "ignored"
     assert rung.reply["reason"]
-    assert sum(cell.desk.world.gate.calls.values()) == 0
+    assert sum(cell.drill.world.gate.calls.values()) == 0
     assert (cell.kept(), cell.hosts()) == (table, hosts)
 
 
@@ -182,7 +182,7 @@ def is_harmless(cell: Cell, event: Any) -> None:
     rung = cell.ring(event)
     assert rung.reply["outcome"] in ("driven", "ignored")
     if rung.reply["outcome"] == "ignored":
-        assert sum(cell.desk.world.gate.calls.values()) == 0
+        assert sum(cell.drill.world.gate.calls.values()) == 0
     else:
         assert (rung.reply["saved"], rung.changing) == (0, ["PutMetricData"])
     assert (cell.kept(), cell.hosts()) == (table, hosts)
@@ -219,5 +219,5 @@ def test_the_cell_was_well_all_the_time(cell: Cell) -> None:
         "ec1": 999,
         "ec2": 999,
     }
-    records = cell.desk.world.records()
+    records = cell.drill.world.records()
     assert {slot: one.epoch for slot, one in records.items()} == {"platform1": 1, "ec1": 1, "ec2": 1}

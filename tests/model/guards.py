@@ -32,7 +32,7 @@ from model.world import Left
 from picoha.domain.judging import gates, last_heard, signals
 from picoha.domain.record import RequestVerb
 from picoha.domain.rules import detection, fencing, guards, requests, verifying
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 ROGUE = COLD._replace(name="cold, rogue", left=Left(rogues=1))
 PAUSE = COLD._replace(name="cold, pause", left=Left(pauses=1))
@@ -59,13 +59,13 @@ GUARDS = (
     # What counts as evidence.
     Mutant(
         "shutting-down counts as evidence",
-        (put(Case, "proof_of", proof_when_shutting_down),),
+        (put(Situation, "proof_of", proof_when_shutting_down),),
         layers=BARE,
         only=S3,
     ),
     Mutant(
         "a host that EC2 does not show counts as off",
-        (put(Case, "proof_of", proof_when_not_shown),),
+        (put(Situation, "proof_of", proof_when_not_shown),),
         setting=ROGUE,
         layers=BARE,
         only=S3,
@@ -129,12 +129,14 @@ GUARDS = (
     ),
     # Confirmation.
     Mutant(
-        "the witnesses are ignored", (put(signals, "witnesses", lambda case: ((), ())),), setting=PLATFORM
+        "the witnesses are ignored",
+        (put(signals, "witnesses", lambda situation: ((), ())),),
+        setting=PLATFORM,
     ),
-    Mutant("the canary is ignored", (put(signals, "canary_problem", lambda case: ""),)),
+    Mutant("the canary is ignored", (put(signals, "canary_problem", lambda situation: ""),)),
     Mutant("an unread metric is silence", (put(signals, "judge", judged_without_unknowns),)),
     Mutant("unread status checks are good", (put(signals, "_silent", silent_without_status),)),
-    Mutant("the reboot grace is ignored", (put(signals, "_leaving", lambda case, report: None),)),
+    Mutant("the reboot grace is ignored", (put(signals, "_leaving", lambda situation, report: None),)),
     # Gates.
     Mutant(
         "mode does not gate",
@@ -195,7 +197,7 @@ GUARDS = (
     Mutant("nobody looks for the missing fact (371)", (without(371),), story="hung-fence"),
     Mutant(
         "confirm-fenced is believed in any case",
-        (put(requests, "heard_lately", lambda case, instance: ""),),
+        (put(requests, "heard_lately", lambda situation, instance: ""),),
         story="confirm-refused",
     ),
     Mutant(
@@ -205,7 +207,7 @@ GUARDS = (
     ),
     Mutant(
         "adopt asks for no host but its own (217)",
-        (put(requests, "rival", lambda case, named: ""),),
+        (put(requests, "rival", lambda situation, named: ""),),
         story="adopt-refused",
     ),
     Mutant("a changed hostname is accepted (505)", (without(505),), story="hostname-changed"),

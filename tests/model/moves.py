@@ -29,8 +29,8 @@ from model.world import (
 from picoha.domain.record import Phase, SlotRecord
 from picoha.domain.record import Step as OpStep
 from picoha.host.core import gate
-from picoha.host.core.gate import Stance
-from picoha.host.core.ports import Kept
+from picoha.host.core.gate import Entitlement
+from picoha.host.core.ports import SavedState
 
 BOOT = "boot-1"
 
@@ -67,7 +67,7 @@ class Moves:
             return
         kept = _kept(record, n, machine)
         stand, _ = gate.stance(kept, machine.picos >= ACTIVE)
-        if stand is Stance.OPEN and machine.picos == OFF:
+        if stand is Entitlement.OPEN and machine.picos == OFF:
             yield Step(f"host {n}: picos start behind the open gate", with_machine(world, n, picos=WILD))
         if gate.is_mine(record, kept) and not gate.is_held(kept, record, BOOT):
             yield from _take(world, record, n, stand)
@@ -116,8 +116,8 @@ def _is_left_vacant(record: SlotRecord, world: World) -> bool:
     return record.phase is Phase.VACANT and (is_told or is_spent or bool(world.mode & PAUSED))
 
 
-def _kept(record: SlotRecord, n: int, machine: Machine) -> Kept:
-    return Kept(
+def _kept(record: SlotRecord, n: int, machine: Machine) -> SavedState:
+    return SavedState(
         slot=record.slot,
         instance=instance(n),
         epoch=machine.taken,
@@ -130,19 +130,19 @@ def _kept(record: SlotRecord, n: int, machine: Machine) -> Kept:
     )
 
 
-def _take(world: World, record: SlotRecord, n: int, stand: Stance) -> Iterator[Step]:
+def _take(world: World, record: SlotRecord, n: int, stand: Entitlement) -> Iterator[Step]:
     """One transaction checks the record and notes the epoch; the start comes later, at any time."""
     said = f"host {n} takes epoch {record.epoch}"
-    if stand is Stance.OPEN:
+    if stand is Entitlement.OPEN:
         yield Step(said, with_machine(world, n, taken=record.epoch))
-    elif stand is Stance.MINE:
+    elif stand is Entitlement.MINE:
         picos = ACTIVE if world.machines[n].picos >= ACTIVE else DUE
         yield Step(said, with_machine(world, n, taken=record.epoch, picos=picos))
 
 
-def _stop(world: World, record: SlotRecord, n: int, stand: Stance) -> Iterator[Step]:
+def _stop(world: World, record: SlotRecord, n: int, stand: Entitlement) -> Iterator[Step]:
     machine, order = world.machines[n], record.order
-    if stand is Stance.LOST and machine.picos != OFF:
+    if stand is Entitlement.LOST and machine.picos != OFF:
         yield Step(f"host {n} stops its picos: the slot is another's", with_machine(world, n, picos=OFF))
     is_ordered = order is not None and (order.instance, order.epoch) == (instance(n), machine.taken)
     if is_ordered and machine.picos >= ACTIVE:

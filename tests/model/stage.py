@@ -14,7 +14,7 @@ from builders import (
     a_host,
     a_report,
     a_sick_report,
-    a_sight,
+    a_slot,
     ago,
     an_address,
     in_failover,
@@ -50,7 +50,7 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import Brake, Mode, ModeRecord, Pause, Request, RequestVerb, SlotRecord, Step
-from picoha.domain.situation import Observation, SlotSight
+from picoha.domain.situation import Observation, SlotObservation
 
 POWERS = {
     RUNNING: InstanceState.RUNNING,
@@ -85,7 +85,7 @@ class Stage:
 
     def __init__(self, has_address: bool) -> None:
         self.slot: SlotName = PLATFORM if has_address else EC1
-        self._sight = a_sight(self.slot)
+        self._slot_observation = a_slot(self.slot)
         self._host = cache(self._make_host)
         self._report = cache(self._make_report)
         self._address = cache(self._make_address)
@@ -105,7 +105,7 @@ class Stage:
             tick=Sample(ago(9999 if view.signal == "canary" else 30), 1.0),
         )
 
-    def _own(self, view: View, record: SlotRecord) -> SlotSight:
+    def _own(self, view: View, record: SlotRecord) -> SlotObservation:
         signal, shown = view.signal, view.shown
         is_held = is_settled(record)
         holder = number(record.holder) if record.holder else -1
@@ -115,9 +115,9 @@ class Stage:
             if one.told != SILENT or n == holder
         )
         hosts = tuple(self._host(n, one.power, signal) for n, one in enumerate(shown) if one.power in POWERS)
-        return SlotSight(
+        return SlotObservation(
             name=self.slot,
-            spec=self._sight.spec,
+            spec=self._slot_observation.spec,
             hosts=THROTTLED if signal == "hosts" else hosts,
             group=THROTTLED if signal == "group" else self._group(view),
             address=THROTTLED if signal == "address" else self._address(view.address),
@@ -167,22 +167,22 @@ class Stage:
             return an_address(self.slot, host, association=None, instance=None, interface=None)
         return an_address(self.slot, host)
 
-    def _make_others(self, signal: str) -> tuple[SlotSight, ...]:
+    def _make_others(self, signal: str) -> tuple[SlotObservation, ...]:
         names = (EC1, EC2) if self.slot == PLATFORM else (PLATFORM, EC2)
         return tuple(_other(name, signal) for name in names)
 
 
-def _other(name: SlotName, signal: str) -> SlotSight:
+def _other(name: SlotName, signal: str) -> SlotObservation:
     report = a_report(name, reaches_platform=None if name == PLATFORM else signal == "reached")
-    sight = a_sight(name, reports={report.instance: report})
+    observed = a_slot(name, reports={report.instance: report})
     if signal == "canary":
-        return replace(sight, metric=SILENCE)
+        return replace(observed, metric=SILENCE)
     if signal == "storm":
         sick = a_sick_report(name, reaches_platform=None if name == PLATFORM else False)
-        return replace(sight, reports={sick.instance: sick}, metric=METRICS["failed"])
+        return replace(observed, reports={sick.instance: sick}, metric=METRICS["failed"])
     if (signal, name) in (("busy", EC2), ("platform", PLATFORM)):
-        return replace(sight, record=in_failover(name, Step.FENCING))
-    return sight
+        return replace(observed, record=in_failover(name, Step.FENCING))
+    return observed
 
 
 def _requests(asked: int, slot: SlotName) -> tuple[Request, ...]:

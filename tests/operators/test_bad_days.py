@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from operators.desk_cells import CALM, Terminal, cell, told
+from operators.drill_cells import CALM, Terminal, cell, told
 from picoha.cli.main import main
 from picoha.drills.drill import run
 from picoha.drills.story import Beat
@@ -67,7 +67,7 @@ def test_three_in_the_morning(hung: Terminal) -> None:
     told(hung.type("show", "platform1-1-2"), 0, "FenceHost", "needs-operator", "pulled its plug")
     verified = hung.cell.send({"schema": 1, "verb": "verify", "args": {"since_s": 86_400}})
     assert (verified["code"], verified["data"]["broken"]) == (0, [])
-    assert hung.world.truth.violations == []
+    assert hung.world.referee.violations == []
 
 
 def test_retry_lets_a_stuck_operation_try_again_and_tells_that_it_is_stuck_once_more(hung: Terminal) -> None:
@@ -130,7 +130,7 @@ def test_a_storm_is_released_by_a_word_and_then_goes_one_at_a_time(monkeypatch: 
 
 
 def test_the_breaker_is_closed_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    from operators.desk_cells import STORIES
+    from operators.drill_cells import STORIES
     from picoha.drills.story import read_story
 
     story = read_story(STORIES / "brake.toml")

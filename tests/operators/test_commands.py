@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operators.desk_cells import Kept, Terminal, cell, told
+from operators.drill_cells import Kept, Terminal, cell, told
 from picoha.cli.main import main
 
 
@@ -100,11 +100,11 @@ def test_leave_is_1_while_something_depends_on_the_stack(demo: Terminal) -> None
 
 
 def test_status_is_watched_until_it_is_ended(demo: Terminal) -> None:
-    began = demo.world.kernel.elapsed
+    began = demo.world.scheduler.elapsed
     result = demo.type("status", "--watch", "--times", 3)
     assert result.exit_code == 0
     assert result.stdout.count("all 3 slots are well") == 3
-    assert demo.world.kernel.elapsed - began == 10
+    assert demo.world.scheduler.elapsed - began == 10
 
 
 # Used badly.

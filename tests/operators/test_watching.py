@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from operators.desk_cells import CALM, Terminal, cell, told
+from operators.drill_cells import CALM, Terminal, cell, told
 from operators.test_client import ADMITTED, WAITING, Scripted, finished, step
 from picoha.app.errors import OperatorUnreachable
 from picoha.cli.client import NOTHING, PATIENCE, Client, rolled

@@ -15,8 +15,8 @@ from builders import (
     a_host,
     a_report,
     a_request,
-    a_sight,
-    a_silent_sight,
+    a_silent_slot,
+    a_slot,
     an_observation,
     holder_of,
     in_failover,
@@ -30,7 +30,7 @@ from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, Slot
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, RequestVerb, SlotRecord, Step
 from picoha.domain.rules.table import SLOT_RULES, decide_launches, decide_slot
-from picoha.domain.situation import Case, Observation, SlotSight
+from picoha.domain.situation import Observation, Situation, SlotObservation
 from random_cells import cells
 
 POLICY = Policy()
@@ -41,15 +41,15 @@ ADOPTED = a_request(RequestVerb.ADOPT, EC1, instance=holder_of(EC1))
 TWO = (a_host(EC1), a_host(EC1, NEW))
 TOLD = {NEW: a_report(EC1, NEW, highest_epoch=4)}
 
-Check = Callable[[Observation, SlotSight, Decision], None]
+Check = Callable[[Observation, SlotObservation, Decision], None]
 
 
 def decisions(seen: Observation) -> list[tuple[SlotName, Decision]]:
     """Every decision of one pass over the cell, launches included."""
     found = []
-    for sight in seen.slots:
-        found.append((sight.name, decide_slot(seen, sight.name, POLICY)))
-        found += [(sight.name, one) for one in decide_launches(seen, sight.name, POLICY)]
+    for observed in seen.slots:
+        found.append((observed.name, decide_slot(seen, observed.name, POLICY)))
+        found += [(observed.name, one) for one in decide_launches(seen, observed.name, POLICY)]
     return found
 
 
@@ -59,14 +59,14 @@ def admits(decision: Decision) -> bool:
     return decision.answer is Answer.BEGIN and op is not None and op.step in FENCES
 
 
-def no_invariant_is_broken(seen: Observation, sight: SlotSight, decision: Decision) -> None:
-    assert broken(seen, sight.name, decision) == ""
+def no_invariant_is_broken(seen: Observation, observed: SlotObservation, decision: Decision) -> None:
+    assert broken(seen, observed.name, decision) == ""
 
 
 def s11_what_could_not_be_read_is_neither_taken_from_nor_given(
-    _seen: Observation, sight: SlotSight, decision: Decision
+    _seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
-    if any(isinstance(one, Unknown) for one in (sight.hosts, sight.group, sight.address)):
+    if any(isinstance(one, Unknown) for one in (observed.hosts, observed.group, observed.address)):
         is_extending = 600 < decision.rule < 700
         assert decision.actions == () or is_extending
         assert decision.change is None or decision.change.grant is None
@@ -74,9 +74,9 @@ def s11_what_could_not_be_read_is_neither_taken_from_nor_given(
 
 
 def s4_evidence_is_what_ec2_or_its_group_or_a_human_said(
-    _seen: Observation, sight: SlotSight, decision: Decision
+    _seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
-    shown = {one.instance: one for one in sight.hosts} if isinstance(sight.hosts, tuple) else {}
+    shown = {one.instance: one for one in observed.hosts} if isinstance(observed.hosts, tuple) else {}
     for proof in decision.change.evidence if decision.change else ():
         host = shown.get(proof.instance)
         match proof.kind:
@@ -85,16 +85,16 @@ def s4_evidence_is_what_ec2_or_its_group_or_a_human_said(
                 assert host.state is InstanceState.TERMINATED
             case EvidenceKind.ACTIVITY:
                 assert host is None
-                assert proof.instance in sight.departed
+                assert proof.instance in observed.departed
             case EvidenceKind.OPERATOR:
-                assert proof.instance in {one.instance for one in sight.requests}
+                assert proof.instance in {one.instance for one in observed.requests}
                 assert proof.by != "controller"
 
 
 def s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence(
-    _seen: Observation, sight: SlotSight, decision: Decision
+    _seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
-    change, before = decision.change, sight.record or SlotRecord(sight.name)
+    change, before = decision.change, observed.record or SlotRecord(observed.name)
     if change is not None and change.grant is not None:
         assert change.record.epoch > before.epoch
         assert change.record.unfenced == (change.grant,) == (change.record.holder,)
@@ -102,65 +102,65 @@ def s1_s2_a_grant_raises_the_epoch_and_owes_nobodys_evidence(
 
 
 def s2_no_grant_beside_a_heard_holder_of_a_later_epoch(
-    seen: Observation, sight: SlotSight, decision: Decision
+    seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
     if decision.change is None or decision.change.grant is None:
         return
-    case = Case(seen, sight, POLICY)
-    for report in sight.reports.values():
-        host = case.host(report.instance)
+    situation = Situation(seen, observed, POLICY)
+    for report in observed.reports.values():
+        host = situation.host(report.instance)
         is_off = host is None or host.state is not InstanceState.RUNNING
         is_grantee = report.instance == decision.change.grant
-        is_older = report.highest_epoch <= case.record.epoch
-        assert is_off or is_grantee or is_older or case.fresh_report(report.instance) is None
+        is_older = report.highest_epoch <= situation.record.epoch
+        assert is_off or is_grantee or is_older or situation.fresh_report(report.instance) is None
 
 
 def s6_only_the_victim_of_an_open_operation_is_fenced(
-    _seen: Observation, sight: SlotSight, decision: Decision
+    _seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
     for action in decision.actions:
         if isinstance(action, FenceHost | HintUnhealthy):
-            assert sight.record is not None
-            op = sight.record.operation
+            assert observed.record is not None
+            op = observed.record.operation
             assert op is not None
             assert (op.step, op.victim) == (Step.FENCING, action.instance)
 
 
 def s9_in_observe_nothing_is_taken_ordered_or_begun(
-    seen: Observation, sight: SlotSight, decision: Decision
+    seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
     if seen.mode.mode is Mode.ENFORCE:
         return
     assert not any(isinstance(action, TAKING) for action in decision.actions)
     assert decision.answer is not Answer.BEGIN
-    if decision.change is not None and sight.record is not None:
-        assert decision.change.record.order in (sight.record.order, None)
+    if decision.change is not None and observed.record is not None:
+        assert decision.change.record.order in (observed.record.order, None)
 
 
 def a_platform_that_a_fresh_witness_reaches_is_not_lost_by_silence(
-    seen: Observation, sight: SlotSight, decision: Decision
+    seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
-    if not admits(decision) or sight.requests:
+    if not admits(decision) or observed.requests:
         return
-    case = Case(seen, sight, POLICY)
-    host = case.host(case.record.holder)
-    is_going = case.holder_is_proven_off or (host is not None and host.state in GOING_OR_GONE)
-    has_failed = signals.judge(case).life is signals.Life.PICOS_FAILED
-    assert is_going or has_failed or not signals.witnesses(case)[0]
+    situation = Situation(seen, observed, POLICY)
+    host = situation.host(situation.record.holder)
+    is_going = situation.holder_is_proven_off or (host is not None and host.state in GOING_OR_GONE)
+    has_failed = signals.judge(situation).life is signals.Life.PICOS_FAILED
+    assert is_going or has_failed or not signals.witnesses(situation)[0]
 
 
 def the_controller_admits_only_through_open_gates(
-    seen: Observation, sight: SlotSight, decision: Decision
+    seen: Observation, observed: SlotObservation, decision: Decision
 ) -> None:
-    if admits(decision) and not sight.requests:
-        assert gates.first_closed(Case(seen, sight, POLICY), gates.TAKING) is None
+    if admits(decision) and not observed.requests:
+        assert gates.first_closed(Situation(seen, observed, POLICY), gates.TAKING) is None
         assert decision.change is not None
         assert decision.change.pins_mode
         assert decision.change.brake is not None
 
 
 def what_a_slot_takes_is_tied_to_the_mode_it_read(
-    _seen: Observation, _sight: SlotSight, decision: Decision
+    _seen: Observation, _slot_observation: SlotObservation, decision: Decision
 ) -> None:
     if decision.rule < 600 and any(isinstance(one, TAKING) for one in decision.actions):
         assert decision.change is not None
@@ -182,12 +182,12 @@ CHECKS: tuple[Check, ...] = (
 
 
 @given(cells())
-@example(an_observation(a_sight(EC1, record=in_failover(EC1))))
-@example(an_observation(a_sight(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),))))
-@example(an_observation(a_silent_sight(PLATFORM, 3600), a_silent_sight(EC1, 95)))
-@example(an_observation(a_sight(EC1, requests=(a_request(RequestVerb.FAILOVER, EC1),))))
-@example(an_observation(a_sight(EC1, record=None, requests=(ADOPTED,))))
-@example(an_observation(a_sight(EC1, record=None, requests=(ADOPTED,), hosts=TWO, reports=TOLD)))
+@example(an_observation(a_slot(EC1, record=in_failover(EC1))))
+@example(an_observation(a_slot(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),))))
+@example(an_observation(a_silent_slot(PLATFORM, 3600), a_silent_slot(EC1, 95)))
+@example(an_observation(a_slot(EC1, requests=(a_request(RequestVerb.FAILOVER, EC1),))))
+@example(an_observation(a_slot(EC1, record=None, requests=(ADOPTED,))))
+@example(an_observation(a_slot(EC1, record=None, requests=(ADOPTED,), hosts=TWO, reports=TOLD)))
 def test_every_cell_gets_a_decision_that_keeps_every_promise(seen: Observation) -> None:
     for slot, decision in decisions(seen):
         event(f"rule {decision.rule}")
@@ -204,13 +204,13 @@ def test_in_observe_every_promise_is_kept_too(seen: Observation) -> None:
 
 @given(cells())
 def test_the_first_rule_that_matches_decides_and_the_same_look_decides_the_same(seen: Observation) -> None:
-    for sight in seen.slots:
-        case = Case(seen, sight, POLICY)
-        first = next(rule.number for rule in SLOT_RULES if rule.when(case))
-        decision = decide_slot(seen, sight.name, POLICY)
+    for observed in seen.slots:
+        situation = Situation(seen, observed, POLICY)
+        first = next(rule.number for rule in SLOT_RULES if rule.when(situation))
+        decision = decide_slot(seen, observed.name, POLICY)
         assert decision.rule == first
         assert decision.sentence
-        assert decision == decide_slot(replace(seen), sight.name, POLICY)
+        assert decision == decide_slot(replace(seen), observed.name, POLICY)
 
 
 @given(cells())
@@ -224,13 +224,13 @@ def test_s15_without_memory_or_understanding_nothing_is_written_or_done(seen: Ob
 
 @given(cells())
 def test_on_a_world_that_stands_still_every_slot_comes_to_rest(seen: Observation) -> None:
-    for sight in seen.slots:
+    for observed in seen.slots:
         still, rules = seen, list[int]()
         for _ in range(15):
-            decision = decide_slot(still, sight.name, POLICY)
+            decision = decide_slot(still, observed.name, POLICY)
             if decision.change is None:
                 break
-            still, rules = saved(still, sight.name, decision.change), [*rules, decision.rule]
+            still, rules = saved(still, observed.name, decision.change), [*rules, decision.rule]
         else:
             assert set(rules[-4:]) <= KNOWN_LOOPS, f"rules {rules} never come to rest"
 
@@ -246,8 +246,8 @@ WRONG = {
 def test_the_checks_catch_what_they_are_for(name: str) -> None:
     action, is_saved, promise = WRONG[name]
     seen = an_observation()
-    sight = seen.slot(EC1)
-    assert sight.record is not None
-    decision = Decision(Answer.SEND, name, (action,), Change(sight.record) if is_saved else None)
+    observed = seen.slot(EC1)
+    assert observed.record is not None
+    decision = Decision(Answer.SEND, name, (action,), Change(observed.record) if is_saved else None)
     with pytest.raises(AssertionError, match=promise):
-        no_invariant_is_broken(seen, sight, decision)
+        no_invariant_is_broken(seen, observed, decision)

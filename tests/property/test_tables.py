@@ -21,7 +21,7 @@ from builders import (
     a_replaced_sight,
     a_report,
     a_request,
-    a_sight,
+    a_slot,
     an_address,
     an_observation,
     at,
@@ -41,10 +41,10 @@ from picoha.domain.policy import Policy
 from picoha.domain.record import Phase, RequestVerb, Step
 from picoha.domain.rules.launches import Launch
 from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES, decide_launches, decide_slot
-from picoha.domain.situation import Case, Observation, SlotSight
+from picoha.domain.situation import Observation, Situation, SlotObservation
 from picoha.fakeaws.autoscaling.api import AutoScaling
 from picoha.fakeaws.clients import played
-from picoha.fakeaws.ec2.addresses import Addresses
+from picoha.fakeaws.ec2.addresses import ElasticAddresses
 from picoha.fakeaws.ec2.api import Ec2
 from random_cells import LIFECYCLES
 from unit.domain.golden.cases import golden_cases
@@ -74,10 +74,10 @@ def test_every_rule_has_a_name_of_its_own() -> None:
 
 def test_both_tables_end_with_a_rule_that_always_matches() -> None:
     for golden in golden_cases():
-        case = Case(golden.seen, golden.seen.slot(golden.slot), golden.policy)
-        assert SLOT_RULES[-1].when(case)
+        situation = Situation(golden.seen, golden.seen.slot(golden.slot), golden.policy)
+        assert SLOT_RULES[-1].when(situation)
         for lifecycle in LIFECYCLES:
-            assert LAUNCH_RULES[-1].when(Launch(case, a_member(NEW, lifecycle)))
+            assert LAUNCH_RULES[-1].when(Launch(situation, a_member(NEW, lifecycle)))
 
 
 def test_every_rule_is_reached_by_a_golden_case() -> None:
@@ -124,19 +124,19 @@ def test_every_action_has_an_order_a_grant_and_a_desk_that_plays_it(kind: type[A
     (result,) = act([action], hands)
     assert result.outcome == "accepted"
     assert hands.orders[0] in vars(Actuators)
-    desk = {name for part in (Ec2, Addresses, AutoScaling) for name in played(part)}
-    assert {grant.partition(":")[2] for grant in GRANTS[kind.__name__]} <= desk
+    drill = {name for part in (Ec2, ElasticAddresses, AutoScaling) for name in played(part)}
+    assert {grant.partition(":")[2] for grant in GRANTS[kind.__name__]} <= drill
 
 
 def at_step(step: Step, slot: str = EC1) -> Observation:
     """The cell with an operation in this step, and the world as the step finds it."""
     if step in (Step.DRAINING, Step.FENCING):
-        return an_observation(a_sight(slot, record=in_failover(slot, step)))
+        return an_observation(a_slot(slot, record=in_failover(slot, step)))
     if step is Step.AWAITING_HOST:
         hosts = (a_host(slot, state=InstanceState.TERMINATED),)
         group = replace(a_group(slot), members=())
         record = in_failover(slot, step)
-        return an_observation(a_sight(slot, record=record, hosts=hosts, group=group, reports={}))
+        return an_observation(a_slot(slot, record=record, hosts=hosts, group=group, reports={}))
     return an_observation(a_replaced_sight(slot, in_failover(slot, step)))
 
 
@@ -144,7 +144,7 @@ def at_step(step: Step, slot: str = EC1) -> Observation:
 @pytest.mark.parametrize("slot", [PLATFORM, EC1])
 def test_every_open_step_is_decided_by_the_operations_own_rules(step: Step, slot: str) -> None:
     record = in_failover(slot, step, stuck_in=Step.FENCING if step is Step.NEEDS_OPERATOR else None)
-    assert 300 < decided(a_sight(slot, record=record)).rule < 400
+    assert 300 < decided(a_slot(slot, record=record)).rule < 400
 
 
 def rest(seen: Observation, slot: Any) -> tuple[Observation, Decision]:
@@ -174,46 +174,46 @@ def test_l1_in_a_world_that_does_nothing_every_step_ends_at_a_human(step: Step, 
 
 def obey(seen: Observation, slot: Any, decision: Decision) -> Observation:
     """The world a little later: every order was carried out, the agent did as it was told."""
-    sight = seen.slot(slot)
+    observed = seen.slot(slot)
     for action in decision.actions:
-        sight = _carried_out(sight, type(action).__name__, action)
-    sight = _with_agent(sight, seen)
-    return replace(seen, slots=tuple(sight if one.name == slot else one for one in seen.slots))
+        observed = _carried_out(observed, type(action).__name__, action)
+    observed = _with_agent(observed, seen)
+    return replace(seen, slots=tuple(observed if one.name == slot else one for one in seen.slots))
 
 
-def _carried_out(sight: SlotSight, name: str, action: Any) -> SlotSight:
-    slot, named = sight.name, action.instance
+def _carried_out(observed: SlotObservation, name: str, action: Any) -> SlotObservation:
+    slot, named = observed.name, action.instance
     match name:
         case "FenceHost":
             dead = a_host(slot, named, state=InstanceState.TERMINATED)
-            return replace(sight, hosts=(dead,), group=replace(a_group(slot), members=()))
+            return replace(observed, hosts=(dead,), group=replace(a_group(slot), members=()))
         case "AbandonLaunch":
-            return replace(sight, group=replace(a_group(slot), members=()))
+            return replace(observed, group=replace(a_group(slot), members=()))
         case "FreeAddress":
-            return replace(sight, address=a_free_address(slot))
+            return replace(observed, address=a_free_address(slot))
         case "MoveAddress":
-            return replace(sight, address=an_address(slot, a_host(slot, named)))
+            return replace(observed, address=an_address(slot, a_host(slot, named)))
         case "ReleaseLaunch":
-            return replace(sight, group=a_group(slot, a_member(named)))
-    return sight
+            return replace(observed, group=a_group(slot, a_member(named)))
+    return observed
 
 
-def _with_agent(sight: SlotSight, seen: Observation) -> SlotSight:
-    record = sight.record
+def _with_agent(observed: SlotObservation, seen: Observation) -> SlotObservation:
+    record = observed.record
     assert record is not None
     op = record.operation
     if record.phase is Phase.GRANTED and record.holder:
         told = {"epoch": record.epoch, "highest_epoch": record.epoch, "at": seen.now}
-        report = a_report(sight.name, record.holder, **told, healthy_since=record.granted_at)
-        return replace(sight, reports={record.holder: report})
+        report = a_report(observed.name, record.holder, **told, healthy_since=record.granted_at)
+        return replace(observed, reports={record.holder: report})
     if op and op.step is Step.DRAINING and record.order and op.victim:
         done = {"phase": AgentPhase.OFFLINE, "order_done": record.order.id, "at": seen.now}
-        return replace(sight, reports={op.victim: a_report(sight.name, op.victim, **done)})
-    if op and op.step is Step.AWAITING_HOST and isinstance(sight.hosts, tuple):
-        launched = InstanceId(f"{NEW}-{len(sight.hosts)}")
-        group = a_group(sight.name, a_member(launched, "Pending:Wait"))
-        return replace(sight, hosts=(*sight.hosts, a_host(sight.name, launched)), group=group)
-    return sight
+        return replace(observed, reports={op.victim: a_report(observed.name, op.victim, **done)})
+    if op and op.step is Step.AWAITING_HOST and isinstance(observed.hosts, tuple):
+        launched = InstanceId(f"{NEW}-{len(observed.hosts)}")
+        group = a_group(observed.name, a_member(launched, "Pending:Wait"))
+        return replace(observed, hosts=(*observed.hosts, a_host(observed.name, launched)), group=group)
+    return observed
 
 
 def ends(seen: Observation, slot: Any) -> Step:
@@ -236,9 +236,9 @@ def test_l1_in_a_world_that_obeys_every_step_ends_done(step: Step, slot: Any) ->
 @pytest.mark.parametrize("slot", [PLATFORM, EC1])
 def test_l5_a_retry_lets_every_stuck_step_end_done(step: Step, slot: Any) -> None:
     seen = at_step(step, slot)
-    sight = seen.slot(slot)
+    observed = seen.slot(slot)
     record = in_failover(slot, Step.NEEDS_OPERATOR, stuck_in=step)
-    asked = replace(sight, record=record, requests=(a_request(RequestVerb.RETRY, slot),))
+    asked = replace(observed, record=record, requests=(a_request(RequestVerb.RETRY, slot),))
     seen = replace(seen, slots=tuple(asked if one.name == slot else one for one in seen.slots))
     assert ends(seen, slot) is Step.DONE
 
@@ -247,7 +247,7 @@ def test_l5_a_retry_lets_every_stuck_step_end_done(step: Step, slot: Any) -> Non
 def test_l5_every_open_state_can_be_aborted_by_its_operator(step: Step) -> None:
     stuck_in = Step.FENCING if step is Step.NEEDS_OPERATOR else None
     record = in_failover(EC1, step, stuck_in=stuck_in)
-    decision = decided(a_sight(EC1, record=record, requests=(a_request(RequestVerb.ABORT),)))
+    decision = decided(a_slot(EC1, record=record, requests=(a_request(RequestVerb.ABORT),)))
     assert decision.change is not None
     assert decision.change.ended is not None
     assert decision.change.ended.step is Step.ABORTED
@@ -258,14 +258,14 @@ def test_l5_a_missing_proof_can_be_given_by_a_named_human_in_every_open_state(st
     stuck_in = Step.FENCING if step is Step.NEEDS_OPERATOR else None
     owed = replace(in_failover(EC1, step, stuck_in=stuck_in), unfenced=(InstanceId("i-hung"),))
     asked = a_request(RequestVerb.CONFIRM_FENCED, instance=InstanceId("i-hung"))
-    decision = decided(a_sight(EC1, record=owed, requests=(asked,)))
+    decision = decided(a_slot(EC1, record=owed, requests=(asked,)))
     assert decision.answer is Answer.PROVE
 
 
 @pytest.mark.parametrize("verb", RequestVerb)
 def test_every_operators_word_is_consumed_by_the_decision_that_answers_it(verb: RequestVerb) -> None:
-    sight = a_sight(EC1, requests=(a_request(verb, EC1, instance=holder_of(EC1)),))
-    change = decided(sight).change
+    observed = a_slot(EC1, requests=(a_request(verb, EC1, instance=holder_of(EC1)),))
+    change = decided(observed).change
     assert change is not None
     assert change.consumes == "r1"
 

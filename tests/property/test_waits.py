@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hypothesis import event, example, given
 
-from builders import EC1, PLATFORM, a_sight, a_silent_sight, an_observation, holder_of
+from builders import EC1, PLATFORM, a_silent_slot, a_slot, an_observation, holder_of
 from picoha.domain.decision import Answer
 from picoha.domain.health import Health
 from picoha.domain.model import Report, Sample, Unknown
@@ -47,13 +47,13 @@ def a_day_later(seen: Observation) -> Observation:
 
 
 @given(cells())
-@example(an_observation(a_sight(EC1, reports={holder_of(EC1): a_confused_report(EC1, holder_of(EC1))})))
-@example(an_observation(a_silent_sight(PLATFORM, 3600), a_silent_sight(EC1, 95)))
+@example(an_observation(a_slot(EC1, reports={holder_of(EC1): a_confused_report(EC1, holder_of(EC1))})))
+@example(an_observation(a_silent_slot(PLATFORM, 3600), a_silent_slot(EC1, 95)))
 def test_l3_a_slot_that_goes_on_as_it_is_is_not_waited_for_in_silence(seen: Observation) -> None:
     later = a_day_later(seen)
-    for sight in later.slots:
-        decision = decide_slot(later, sight.name, POLICY)
-        has_operation = sight.record is not None and sight.record.operation is not None
+    for observed in later.slots:
+        decision = decide_slot(later, observed.name, POLICY)
+        has_operation = observed.record is not None and observed.record.operation is not None
         if not has_operation and decision.answer is Answer.WAIT:
             event(f"waits {decision.rule}")
             assert decision.rule in WAITS_TOLD, decision.sentence

@@ -26,7 +26,7 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.datastructures import MultiDict
 
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.setup import SETTLE_S
 from picoha.drills.story import Story
 
@@ -40,21 +40,21 @@ class LiveCell:
     """A settled desk cell whose time is the machine's: what rings is kept, and nobody answers it."""
 
     def __init__(self, story: Story) -> None:
-        self.desk = Desk(story)
-        self.world = self.desk.world
+        self.drill = Drill(story)
+        self.world = self.drill.world
         self.lock = threading.Lock()
         self.rung: list[Any] = []
-        kernel = self.world.kernel
-        kernel.start = datetime.now(UTC) - timedelta(seconds=SETTLE_S + 60)
-        self.desk.stage.prepare()
+        scheduler = self.world.scheduler
+        scheduler.start = datetime.now(UTC) - timedelta(seconds=SETTLE_S + 60)
+        self.drill.setup.prepare()
         self.world.ring = self.rung.append
 
     def catch_up(self) -> None:
         """Let the world's time pass until it is now."""
-        kernel = self.world.kernel
-        behind_s = (datetime.now(UTC) - kernel.now).total_seconds()
+        scheduler = self.world.scheduler
+        behind_s = (datetime.now(UTC) - scheduler.now).total_seconds()
         if behind_s > 0:
-            kernel.run_for(behind_s)
+            scheduler.run_for(behind_s)
 
     def ask(self, asked: Asked) -> dict[str, Any]:
         """Make one call now; raises ClientError."""
@@ -67,7 +67,7 @@ class LiveCell:
 
     def close(self) -> None:
         """End what still sleeps."""
-        self.world.kernel.close()
+        self.world.scheduler.close()
 
 
 class Front(ThreadingHTTPServer):

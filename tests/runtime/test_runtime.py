@@ -160,7 +160,7 @@ def test_a_failover_killed_in_the_middle_of_a_change_is_continued_by_the_next_ev
         assert front.calls["AssociateAddress"] == sent  # seen, not sent again
         assert address.interface_id == world.ec2.get(str(record.holder)).interface_id
         assert record.holder != victim
-        assert world.truth.violations == []
+        assert world.referee.violations == []
         assert len(starts) == 2  # a killed function starts anew
         figure(f"failover killed after {TIMEOUT_S} s and continued: {sum(front.calls.values())} calls")
 

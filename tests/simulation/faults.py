@@ -15,9 +15,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.fakeaws.clients import Answer, Operation
-from picoha.fakeaws.scheduler import DeskFault, TaskKilled
+from picoha.fakeaws.scheduler import AwsFault, TaskKilled
 from simulation.sites import Site, site_of
 
 
@@ -76,16 +76,16 @@ def _kept(play: Operation) -> Operation:
 class Injector:
     """Puts a plan around a desk's calls and doorbells, until `stop`."""
 
-    def __init__(self, desk: Desk, plan: Plan) -> None:
-        self._desk, self._plan = desk, plan
+    def __init__(self, drill: Drill, plan: Plan) -> None:
+        self._drill, self._plan = drill, plan
         self._now: Fault | None = None
         self._next_event: Fault | None = None
         self.is_on = True
-        gate = desk.world.gate.faults
+        gate = drill.world.gate.faults
         gate.before.append(self._before)
         gate.after.append(self._after)
-        self._ring = desk.world.ring
-        desk.world.ring = self._event
+        self._ring = drill.world.ring
+        drill.world.ring = self._event
 
     def stop(self) -> None:
         """From here on everything works."""
@@ -95,7 +95,7 @@ class Injector:
         self._now = None
         if not self.is_on:
             return
-        where = partial(site_of, self._desk.world, operation, params)
+        where = partial(site_of, self._drill.world, operation, params)
         fault = self._plan.choose(where)
         if fault is None:
             return
@@ -105,9 +105,9 @@ class Injector:
         if fault is Fault.CRASH_BEFORE:
             raise TaskKilled("crash before")
         if fault is Fault.THROTTLE:
-            raise DeskFault("ThrottlingException", "Rate exceeded", 400)
+            raise AwsFault("ThrottlingException", "Rate exceeded", 400)
         if fault is Fault.LATE_EFFECT:
-            self._desk.world.kernel.at(LATE_S, partial(self._apply, service, operation, params))
+            self._drill.world.scheduler.at(LATE_S, partial(self._apply, service, operation, params))
             raise ReadTimeoutError(endpoint_url="https://desk")
         if fault is Fault.STALE_READ:
             self._be_stale()
@@ -118,7 +118,7 @@ class Injector:
         Instances are shown as of a random instant before now; groups, addresses and dependencies as at
         their first read from now on; new samples come late. The table is read strongly consistent.
         """
-        world = self._desk.world
+        world = self._drill.world
         if world.ec2.stale_reads_s:
             return
         lag_s = world.metrics.ingest_lag_s
@@ -133,13 +133,13 @@ class Injector:
         for service, operations in played:
             kept = {name: _kept(play) for name, play in operations.items() if _has_no_past(name)}
             service.operations.update(kept)
-        world.kernel.at(STALE_S, be_fresh)
+        world.scheduler.at(STALE_S, be_fresh)
 
     def _apply(self, service: str, operation: str, params: dict[str, Any]) -> None:
         """Let the request arrive after all; whatever AWS then says, nobody hears it."""
         try:
-            self._desk.world.watched[service].operations[operation](params)
-        except DeskFault:
+            self._drill.world.watched[service].operations[operation](params)
+        except AwsFault:
             return
 
     def _after(self, service: str, operation: str, params: dict[str, Any], answer: Answer) -> None:
@@ -170,7 +170,7 @@ class Injector:
         if fault is Fault.LOST:
             return
         if fault is Fault.REORDERED:
-            self._desk.world.kernel.at(LATE_S, lambda: self._ring(event))
+            self._drill.world.scheduler.at(LATE_S, lambda: self._ring(event))
             return
         self._ring(event)
         if fault is Fault.DUPLICATE:

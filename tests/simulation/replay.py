@@ -23,9 +23,9 @@ def seed_again(seed: int) -> int:
     from simulation.runs import prepared
     from simulation.seeds import seeded
 
-    desk = prepared(Story(title=f"seed {seed}"))
-    outcome = seeded(desk, seed)
-    print(drill_text(report(desk, seed), 100))
+    drill = prepared(Story(title=f"seed {seed}"))
+    outcome = seeded(drill, seed)
+    print(drill_text(report(drill, seed), 100))
     print("\n".join(outcome.problems) or "no promise was broken")
     return 1 if outcome.problems else 0
 
@@ -44,8 +44,8 @@ def plan_again(caller: str, operation: str, step: str, fault: str) -> int:
         print(f"no workload reaches {site}; known are:", *sorted(reached), sep="\n")
         return 2
     one = known[reached[site]]
-    outcome = played(one.desk, one.workload, aimed(site, Fault(fault)))
-    print(drill_text(report(one.desk, 0), 100))
+    outcome = played(one.drill, one.workload, aimed(site, Fault(fault)))
+    print(drill_text(report(one.drill, 0), 100))
     print(f"{reached[site]}, {site}, {fault}: struck {len(outcome.struck)} time")
     print(f"without the fault: {one.end}\nwith it:           {outcome.end}", *outcome.problems, sep="\n")
     return 1 if outcome.problems or outcome.end != one.end else 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from picoha.domain.record import Mode, Phase, SlotRecord, Step
-from picoha.drills.drill import PAGE, Desk, DrillReport, report
+from picoha.drills.drill import PAGE, Drill, DrillReport, report
 from picoha.drills.story import Beat, Story, read_story
 from picoha.drills.verbs.table import schedule
 from simulation.faults import Fault, Injector, Plan
@@ -53,12 +53,12 @@ class Outcome:
     """The timeline as text, each line with its second: two runs that tell the same went the same way."""
 
 
-def prepared(story: Story) -> Desk:
+def prepared(story: Story) -> Drill:
     """Return a desk at second 0."""
-    desk = Desk(story, is_short=True)
-    desk.stage.prepare()
-    assert all(task.done for task in desk.world.kernel.tasks), "a fork would lose a sleeping task"
-    return desk
+    drill = Drill(story, is_short=True)
+    drill.setup.prepare()
+    assert all(task.done for task in drill.world.scheduler.tasks), "a fork would lose a sleeping task"
+    return drill
 
 
 def in_fork(run: Callable[[], Outcome]) -> Outcome:
@@ -84,22 +84,22 @@ def in_fork(run: Callable[[], Outcome]) -> Outcome:
     return outcome
 
 
-def play(desk: Desk, beats: Iterable[Beat], plan: Plan, length: Length) -> Outcome:
+def play(drill: Drill, beats: Iterable[Beat], plan: Plan, length: Length) -> Outcome:
     """Let beats and faults happen, then let the cell settle, and judge what is left."""
-    desk.stage.story = desk.story = desk.story.model_copy(update={"at": tuple(beats)})
-    injector = Injector(desk, plan)
-    schedule(desk.stage)
-    kernel = desk.world.kernel
-    kernel.run_for(length.faults_s)
+    drill.setup.story = drill.story = drill.story.model_copy(update={"at": tuple(beats)})
+    injector = Injector(drill, plan)
+    schedule(drill.setup)
+    scheduler = drill.world.scheduler
+    scheduler.run_for(length.faults_s)
     injector.stop()
-    settled_s = settle(desk, length)
-    seen = report(desk, 0)
-    calls = sum(desk.world.gate.calls.values())
-    problems = [*seen.violations, *unsettled(desk)]
-    kernel.close()
+    settled_s = settle(drill, length)
+    seen = report(drill, 0)
+    calls = sum(drill.world.gate.calls.values())
+    problems = [*seen.violations, *unsettled(drill)]
+    scheduler.close()
     lasted_s = length.faults_s + settled_s
     return Outcome(
-        problems, _end(desk), calls, desk.crashes, list(plan.struck), lasted_s, told=_timeline(seen)
+        problems, _end(drill), calls, drill.crashes, list(plan.struck), lasted_s, told=_timeline(seen)
     )
 
 
@@ -107,24 +107,24 @@ def _timeline(seen: DrillReport) -> str:
     return "\n".join(f"{one.at_s:.1f} {one.slot} {one.rule} {one.sentence}" for one in seen.timeline)
 
 
-def settle(desk: Desk, length: Length) -> float:
+def settle(drill: Drill, length: Length) -> float:
     """Let time pass until the cell has been well and unchanged for long; return the seconds it took."""
-    kernel, begin = desk.world.kernel, desk.world.kernel.elapsed
-    end, quiet_since, seen = begin + length.settle_s, begin, _well(desk)
-    while kernel.elapsed < end or (kernel.elapsed < end + length.finish_s and _is_under_way(desk)):
-        left_s = end - kernel.elapsed
-        kernel.run_for(min(LOOK_S, left_s) if left_s > 0 else LOOK_S)
-        now = _well(desk)
+    scheduler, begin = drill.world.scheduler, drill.world.scheduler.elapsed
+    end, quiet_since, seen = begin + length.settle_s, begin, _well(drill)
+    while scheduler.elapsed < end or (scheduler.elapsed < end + length.finish_s and _is_under_way(drill)):
+        left_s = end - scheduler.elapsed
+        scheduler.run_for(min(LOOK_S, left_s) if left_s > 0 else LOOK_S)
+        now = _well(drill)
         if now is None or now != seen:
-            quiet_since, seen = kernel.elapsed, now
-        elif kernel.elapsed - quiet_since >= length.quiet_s:
+            quiet_since, seen = scheduler.elapsed, now
+        elif scheduler.elapsed - quiet_since >= length.quiet_s:
             break
-    return kernel.elapsed - begin
+    return scheduler.elapsed - begin
 
 
-def _is_under_way(desk: Desk) -> bool:
+def _is_under_way(drill: Drill) -> bool:
     """True while an operation runs that neither ended nor waits, and of which nobody was told."""
-    return any(_is_running(record) for record in desk.world.records().values())
+    return any(_is_running(record) for record in drill.world.records().values())
 
 
 def _is_running(record: SlotRecord) -> bool:
@@ -132,25 +132,25 @@ def _is_running(record: SlotRecord) -> bool:
     return op is not None and op.step is not Step.NEEDS_OPERATOR and record.attention is None
 
 
-def _well(desk: Desk) -> dict[str, Any] | None:
+def _well(drill: Drill) -> dict[str, Any] | None:
     """Return what must stay as it is once every slot is served and no work is open; None before."""
-    world, last = desk.world, max((beat.s for beat in desk.story.at), default=0.0)
-    if world.kernel.elapsed - world.zero_s < last:
+    world, last = drill.world, max((beat.s for beat in drill.story.at), default=0.0)
+    if world.scheduler.elapsed - world.zero_s < last:
         return None
     records = world.records()
     for record in records.values():
-        if record.operation or record.attention or not is_served(desk, record):
+        if record.operation or record.attention or not is_served(drill, record):
             return None
     told = len(world.topics.published)
     return {str(name): record.ver for name, record in records.items()} | {"messages": told}
 
 
-def is_served(desk: Desk, record: SlotRecord) -> bool:
+def is_served(drill: Drill, record: SlotRecord) -> bool:
     """True while the recorded holder runs all picos of its slot, well, with the slot's address on it.
 
     Behind an open gate the address is its owner's business (rule 523).
     """
-    world, host = desk.world, desk.world.hosts.get(record.holder or "")
+    world, host = drill.world, drill.world.hosts.get(record.holder or "")
     if record.phase is not Phase.ACTIVE or host is None:
         return False
     wanted = {str(pico.name) for pico in world.picos(record.slot)}
@@ -160,31 +160,31 @@ def is_served(desk: Desk, record: SlotRecord) -> bool:
     return host.is_agent_up and wanted <= host.running and not host.sick and is_reached
 
 
-def unsettled(desk: Desk) -> Iterator[str]:
+def unsettled(drill: Drill) -> Iterator[str]:
     """L1, L3: after the faults every slot is served, or a human was told that it is not."""
-    for name, record in desk.world.records().items():
+    for name, record in drill.world.records().items():
         op = record.operation
-        if op is None and is_served(desk, record):
+        if op is None and is_served(drill, record):
             continue
         if op is not None and _is_running(record):
             yield f"L1: {op.id} is still {op.step}"
-        elif not _is_told(desk, record):
+        elif not _is_told(drill, record):
             what = f"{record.phase}, its operation {op.step}," if op else "lost"
             yield f"L1/L3: {name} is {what} and nobody was told"
 
 
-def _is_told(desk: Desk, record: SlotRecord) -> bool:
+def _is_told(drill: Drill, record: SlotRecord) -> bool:
     """True after a page about what holds the slot now, or while that page is not due yet.
 
     A pause holds like any gate, so it is paged as well. Two states are told once and held by nothing: in
     observe what would have been done, and a vacant slot, whose operator aborted its operation. In observe
     a slot whose holder is proven off waits in silence for a host that can be adopted (rule 531).
     """
-    policy, now = desk.settings.policy, desk.world.kernel.now
-    named = [one for one in desk.world.topics.published if f"/{record.slot}:" in one.message]
+    policy, now = drill.settings.policy, drill.world.scheduler.now
+    named = [one for one in drill.world.topics.published if f"/{record.slot}:" in one.message]
     held = record.attention
     if held is None:
-        is_observing = desk.stage.mode.mode is Mode.OBSERVE
+        is_observing = drill.setup.mode.mode is Mode.OBSERVE
         is_left = not record.is_armed and not record.unfenced
         would_have = is_left or any("would have failed over" in one.message for one in named)
         aborted = any("aborted by" in one.message for one in named)
@@ -195,8 +195,8 @@ def _is_told(desk: Desk, record: SlotRecord) -> bool:
     return any(one.attributes.get("severity") == PAGE and one.at >= since for one in named)
 
 
-def _end(desk: Desk) -> dict[str, Any]:
-    world = desk.world
+def _end(drill: Drill) -> dict[str, Any]:
+    world = drill.world
     held = [
         one.instance.id
         for group in world.autoscaling.groups.values()
@@ -209,7 +209,7 @@ def _end(desk: Desk) -> dict[str, Any]:
         slots[name] = {
             "phase": record.phase.value,
             "epoch": record.epoch,
-            "is_replaced": record.holder != desk.stage.first_holders.get(name),
+            "is_replaced": record.holder != drill.setup.first_holders.get(name),
             "picos": sorted(host.running) if host else [],
             "has_address": host.instance.public_ip if host else None,
         }

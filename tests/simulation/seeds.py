@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.story import Beat, Story
 from picoha.drills.verbs.table import VERBS
 from simulation.faults import Fault, by_chance
@@ -50,12 +50,12 @@ class Tally:
 
 def play_seeds(seeds: range, budget_s: float) -> Tally:
     """Play these seeds for at most `budget_s` real seconds."""
-    desk = prepared(Story(title="a random bad day"))
+    drill = prepared(Story(title="a random bad day"))
     started, tally = time.monotonic(), Tally()
     for seed in seeds:
         if time.monotonic() - started > budget_s:
             break
-        tally.add(seed, in_fork(lambda seed=seed: seeded(desk, seed)))  # type: ignore[misc]  # bound at once
+        tally.add(seed, in_fork(lambda seed=seed: seeded(drill, seed)))  # type: ignore[misc]  # bound at once
     return tally
 
 
@@ -132,7 +132,7 @@ _THINGS: tuple[Callable[[str, float, random.Random], list[Beat]], ...] = (
 )
 
 
-def seeded(desk: Desk, seed: int) -> Outcome:
+def seeded(drill: Drill, seed: int) -> Outcome:
     """Play one seed: random things, and a random subset of faults at a random rate.
 
     One in 49 is played to its end, however quiet the cell is: 49 shares no factor with the numbers of
@@ -142,4 +142,4 @@ def seeded(desk: Desk, seed: int) -> Outcome:
     kinds = [one for one in Fault if rng.random() < 0.5]
     rate = rng.choice((0.0, 0.005, 0.02, 0.05))
     length = Length(quiet_s=math.inf) if seed % TO_THE_END == 0 else Length()
-    return play(desk, random_beats(rng), by_chance(rng, rate, kinds), length)
+    return play(drill, random_beats(rng), by_chance(rng, rate, kinds), length)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import pytest
 
 from picoha.domain.rules import table
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.story import Story
 from simulation.runs import Outcome, in_fork, prepared
 from simulation.seeds import play_apart, seeded
@@ -48,12 +48,12 @@ def test_no_random_bad_day_breaks_a_promise_for_long(shard: int, figure: Callabl
     run(range(10_000 + shard, 10_000 + DEEP_SEEDS, DEEP_SHARDS), float("inf"), figure)
 
 
-def crippled(desk: Desk, seed: int, numbers: frozenset[int]) -> Outcome:
+def crippled(drill: Drill, seed: int, numbers: frozenset[int]) -> Outcome:
     """Play one seed without some rules; only a fork may call this, since nothing puts them back."""
     kept = tuple(rule for rule in table.SLOT_RULES if rule.number not in numbers)
     assert len(kept) < len(table.SLOT_RULES)
     pytest.MonkeyPatch().setattr(table, "SLOT_RULES", kept)
-    return seeded(desk, seed)
+    return seeded(drill, seed)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def crippled(desk: Desk, seed: int, numbers: frozenset[int]) -> Outcome:
 def test_the_seeds_notice_a_controller_that_does_nothing(
     numbers: frozenset[int], figure: Callable[[str], None]
 ) -> None:
-    desk = prepared(Story(title="nobody acts"))
-    played = [in_fork(lambda seed=seed: crippled(desk, seed, numbers)) for seed in IDLE_SEEDS]  # type: ignore[misc]  # bound at once
+    drill = prepared(Story(title="nobody acts"))
+    played = [in_fork(lambda seed=seed: crippled(drill, seed, numbers)) for seed in IDLE_SEEDS]  # type: ignore[misc]  # bound at once
     lost = [one for one in played if any("is lost and nobody was told" in text for text in one.problems)]
     figure(f"without rules {min(numbers)} to {max(numbers)}: {len(lost)} of {len(played)} seeds are bad")
     assert len(lost) >= len(played) // 3, [one.problems for one in played]

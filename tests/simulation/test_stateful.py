@@ -21,7 +21,7 @@ from picoha.app.audit.promises import verify
 from picoha.app.errors import MemoryUnreadable
 from picoha.domain.model import SlotName
 from picoha.domain.rules import table
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.story import Beat, Story
 from picoha.drills.verbs.table import VERBS
 from simulation.runs import Length, settle, unsettled
@@ -70,15 +70,15 @@ class BadDays(RuleBasedStateMachine):
 
     @initialize()
     def begin_well(self) -> None:
-        self.desk = Desk(Story(title="any order"), is_short=True)
-        self.desk.stage.prepare()
-        self.begin = self.desk.world.kernel.now
+        self.drill = Drill(Story(title="any order"), is_short=True)
+        self.drill.setup.prepare()
+        self.begin = self.drill.world.scheduler.now
         self.is_sound = True
         COUNTED["runs"] += 1
 
     def happen(self, do: str, **words: object) -> None:
         COUNTED["steps"] += 1
-        VERBS[do](self.desk.stage, Beat(s=0, do=do, **words))  # type: ignore[arg-type]  # the verb's own words
+        VERBS[do](self.drill.setup, Beat(s=0, do=do, **words))  # type: ignore[arg-type]  # the verb's own words
 
     @rule(do=ACCIDENTS, slot=SLOTS)
     def an_accident(self, do: str, slot: str) -> None:
@@ -95,10 +95,10 @@ class BadDays(RuleBasedStateMachine):
     @rule(slot=SLOTS, whom=st.sampled_from(("victim", "holder", "newest")))
     def an_operator_confirms(self, slot: str, whom: str) -> None:
         """A human who tells the truth: the host's machine is really down."""
-        record = self.desk.world.records()[SlotName(slot)]
+        record = self.drill.world.records()[SlotName(slot)]
         op = record.operation
         instance = op.victim if whom == "victim" and op else record.holder
-        host = self.desk.world.hosts.get(instance or "")
+        host = self.drill.world.hosts.get(instance or "")
         if whom == "newest" or host is None or host.is_up:
             return
         self.happen("ask", slot=slot, name="confirm-fenced", to=whom)
@@ -135,18 +135,18 @@ class BadDays(RuleBasedStateMachine):
     @rule(seconds=st.integers(5, 300))
     def time_passes(self, seconds: int) -> None:
         COUNTED["steps"] += 1
-        self.desk.world.kernel.run_for(seconds)
+        self.drill.world.scheduler.run_for(seconds)
 
     @invariant()
     def no_promise_is_broken(self) -> None:
         if not hasattr(self, "desk"):
             return
-        now, was_sound = self.desk.world.kernel.now, self.is_sound
+        now, was_sound = self.drill.world.scheduler.now, self.is_sound
         self.is_sound = False
-        assert self.desk.world.truth.violations == []
+        assert self.drill.world.referee.violations == []
         with suppress(MemoryUnreadable):  # throttled: the next reading is of everything since the beginning
-            ledger = self.desk.ports.memory.ledger(self.begin, now)
-            assert verify(ledger, self.desk.settings.policy, now) == []
+            ledger = self.drill.ports.memory.ledger(self.begin, now)
+            assert verify(ledger, self.drill.settings.policy, now) == []
         self.is_sound = was_sound
 
     def teardown(self) -> None:
@@ -155,12 +155,12 @@ class BadDays(RuleBasedStateMachine):
             return
         try:
             if self.is_sound:
-                COUNTED["settled_s"] += int(settle(self.desk, Length()))
+                COUNTED["settled_s"] += int(settle(self.drill, Length()))
                 self.no_promise_is_broken()
-                problems = list(unsettled(self.desk))
+                problems = list(unsettled(self.drill))
                 assert problems == [], problems
         finally:
-            self.desk.world.kernel.close()
+            self.drill.world.scheduler.close()
 
 
 def test_no_order_of_events_breaks_a_promise(figure: Callable[[str], None]) -> None:

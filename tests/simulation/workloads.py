@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
-from picoha.drills.drill import Desk
+from picoha.drills.drill import Drill
 from picoha.drills.story import Beat, Story
 from picoha.fakeaws.autoscaling.group import Group
 from simulation.faults import Plan, recording
@@ -18,7 +18,7 @@ SETTLE_S = 900.0
 LOST = Beat(s=1, do="die", slot="platform1")
 
 
-def _nothing(desk: Desk) -> None:
+def _nothing(drill: Drill) -> None:
     """A workload that its story tells whole."""
 
 
@@ -27,14 +27,14 @@ class Workload:
     """A story, and what no beat of a story can do."""
 
     story: Story
-    also: Callable[[Desk], None] = _nothing
+    also: Callable[[Drill], None] = _nothing
 
 
 @dataclass(frozen=True)
 class Known:
     """A workload ready to be played, and how it goes without faults."""
 
-    desk: Desk
+    drill: Drill
     workload: Workload
     clean: Outcome
 
@@ -45,50 +45,50 @@ class Known:
 
     def play(self, plan: Plan) -> Outcome:
         """Play it under a plan, in a fork."""
-        return in_fork(partial(played, self.desk, self.workload, plan))
+        return in_fork(partial(played, self.drill, self.workload, plan))
 
 
-def played(desk: Desk, workload: Workload, plan: Plan) -> Outcome:
+def played(drill: Drill, workload: Workload, plan: Plan) -> Outcome:
     """Play a prepared workload under a plan; its desk is used up."""
-    workload.also(desk)
-    return play(desk, workload.story.at, plan, Length(workload.story.duration_s, SETTLE_S))
+    workload.also(drill)
+    return play(drill, workload.story.at, plan, Length(workload.story.duration_s, SETTLE_S))
 
 
-def _launch_dies(desk: Desk) -> None:
+def _launch_dies(drill: Drill) -> None:
     """The replacement dies while its launch is held: a bad one becomes the next victim."""
-    group = desk.world.autoscaling.groups["demo-platform1"]
+    group = drill.world.autoscaling.groups["demo-platform1"]
     first = set(group.members)
 
     def strike() -> None:
         held = [one.instance.id for one in group.members.values() if one.lifecycle == "Pending:Wait"]
         if held and not first & set(held):
-            desk.world.ec2.terminate(held[0])
+            drill.world.ec2.terminate(held[0])
         else:
-            desk.world.kernel.at(0.5, strike)
+            drill.world.scheduler.at(0.5, strike)
 
-    desk.world.kernel.at(5, strike)
+    drill.world.scheduler.at(5, strike)
 
 
-def _stray_launch(desk: Desk) -> None:
+def _stray_launch(drill: Drill) -> None:
     """Somebody asks for a second host: it is held, then it dies, and nobody owns its launch."""
-    world = desk.world
+    world = drill.world
     group = world.autoscaling.groups["demo-ec1"]
-    world.kernel.at(1, partial(_resize, desk, group, 2))
-    world.kernel.at(10, partial(group.suspended.add, "Launch"))
-    world.kernel.at(60, partial(_end_held, desk, group))
-    world.kernel.at(800, partial(_resize, desk, group, 1))
-    world.kernel.at(810, partial(group.suspended.discard, "Launch"))
+    world.scheduler.at(1, partial(_resize, drill, group, 2))
+    world.scheduler.at(10, partial(group.suspended.add, "Launch"))
+    world.scheduler.at(60, partial(_end_held, drill, group))
+    world.scheduler.at(800, partial(_resize, drill, group, 1))
+    world.scheduler.at(810, partial(group.suspended.discard, "Launch"))
 
 
-def _resize(desk: Desk, group: Group, desired: int) -> None:
+def _resize(drill: Drill, group: Group, desired: int) -> None:
     group.desired = group.max_size = desired
-    desk.world.autoscaling.balance(group)
+    drill.world.autoscaling.balance(group)
 
 
-def _end_held(desk: Desk, group: Group) -> None:
+def _end_held(drill: Drill, group: Group) -> None:
     for one in list(group.members.values()):
         if one.lifecycle == "Pending:Wait":
-            desk.world.ec2.terminate(one.instance.id)
+            drill.world.ec2.terminate(one.instance.id)
 
 
 STORIES = (
@@ -123,17 +123,17 @@ def catalogue() -> tuple[dict[str, Known], dict[Site, str]]:
     known: dict[str, Known] = {}
     reached: dict[Site, str] = {}
     for name, workload in workloads().items():
-        desk = prepared(workload.story)
-        clean = in_fork(partial(_recorded, desk, workload))
+        drill = prepared(workload.story)
+        clean = in_fork(partial(_recorded, drill, workload))
         assert clean.problems == [], (name, clean.problems)
-        known[name] = Known(desk, workload, clean)
+        known[name] = Known(drill, workload, clean)
         for site in clean.sites:
             reached.setdefault(site, name)
     return known, reached
 
 
-def _recorded(desk: Desk, workload: Workload) -> Outcome:
+def _recorded(drill: Drill, workload: Workload) -> Outcome:
     sites: dict[Site, int] = {}
-    outcome = played(desk, workload, recording(sites))
+    outcome = played(drill, workload, recording(sites))
     outcome.sites = tuple(sites)
     return outcome

@@ -21,7 +21,7 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.policy import Policy
-from picoha.domain.situation import Observation, SlotSight, with_one_platform
+from picoha.domain.situation import Observation, SlotObservation, with_one_platform
 
 T = TypeVar("T")
 
@@ -50,11 +50,13 @@ def observe(ports: Looking, fresh_within: timedelta = Policy.fresh_within) -> Ob
     gathered = ports.gather(_second_round(ports, names, groups, hosts, remembered))
     now = ports.clock.now()
     second = {**_tested(remembered.reports, now - fresh_within), **gathered}
-    sights = [_sight(name, groups, hosts, first["addresses"], remembered, second) for name in names]
+    observed_slots = [
+        _slot_observation(name, groups, hosts, first["addresses"], remembered, second) for name in names
+    ]
     return Observation(
         now=now,
         cell=ports.cell,
-        slots=with_one_platform(sights),
+        slots=with_one_platform(observed_slots),
         mode=remembered.mode,
         brake=remembered.brake,
         memory=memory if isinstance(memory, Unknown) else None,
@@ -102,19 +104,19 @@ def _unseen(instances: Sequence[InstanceId], hosts: Sequence[Host]) -> list[Inst
     return [one for one in instances if one not in shown]
 
 
-def _sight(
+def _slot_observation(
     name: SlotName,
     groups: Sequence[DeclaredSlot] | Unknown,
     hosts: Sequence[Host] | Unknown,
     addresses: object,
     remembered: Remembered,
     second: Mapping[str, object],
-) -> SlotSight:
+) -> SlotObservation:
     same = [] if isinstance(groups, Unknown) else [one for one in groups if one.name == name]
     declared = same[0] if same else None
     group: ScalingGroup | Unknown | None = groups if isinstance(groups, Unknown) else None
     departed = second.get(f"departed {name}")
-    return SlotSight(
+    return SlotObservation(
         name=name,
         spec=declared.spec if declared else None,
         problem=_problem(same),

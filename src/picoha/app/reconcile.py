@@ -18,7 +18,7 @@ from picoha.domain.model import SlotName
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow, Operation
 from picoha.domain.rules.table import decide_launches, decide_slot
-from picoha.domain.situation import Case, Observation, SlotSight
+from picoha.domain.situation import Observation, Situation, SlotObservation
 
 LOG = logging.getLogger("picoha")
 
@@ -42,12 +42,12 @@ def reconcile(ports: Ports, policy: Policy) -> tuple[Line, ...]:
     """Run one pass over every slot of the cell, the Platform first; return what was decided."""
     seen = observe(ports, policy.fresh_within)
     lines = _of_the_cell(seen)
-    for sight in _in_order(seen, policy):
-        line = _enact(ports, seen, sight.name, decide_slot(seen, sight.name, policy))
+    for observed in _in_order(seen, policy):
+        line = _enact(ports, seen, observed.name, decide_slot(seen, observed.name, policy))
         lines.append(line)
         if line.outcome not in ("saved", "lost race", "unsure"):
-            lines.extend(_launches(ports, seen, sight.name, policy))
-            _flush(ports, seen, sight, lines)
+            lines.extend(_launches(ports, seen, observed.name, policy))
+            _flush(ports, seen, observed, lines)
     return tuple(lines)
 
 
@@ -59,8 +59,8 @@ def _of_the_cell(seen: Observation) -> list[Line]:
     return [_told(Line(WHOLE_CELL, Decision(Answer.HOLD, reason, rule=UNREADABLE), "hold"))]
 
 
-def _in_order(seen: Observation, policy: Policy) -> list[SlotSight]:
-    return sorted(seen.slots, key=lambda one: (not Case(seen, one, policy).is_platform, one.name))
+def _in_order(seen: Observation, policy: Policy) -> list[SlotObservation]:
+    return sorted(seen.slots, key=lambda one: (not Situation(seen, one, policy).is_platform, one.name))
 
 
 def _launches(ports: Ports, seen: Observation, slot: SlotName, policy: Policy) -> list[Line]:
@@ -151,13 +151,13 @@ def _note(ports: Ports, journal: Sequence[JournalRow], results: Sequence[Result]
             LOG.warning("noting a result: %s", problem)
 
 
-def _flush(ports: Ports, seen: Observation, sight: SlotSight, lines: list[Line]) -> None:
+def _flush(ports: Ports, seen: Observation, observed: SlotObservation, lines: list[Line]) -> None:
     """Publish the outbox, then empty it; a crash in between publishes twice, never not at all."""
-    record = sight.record
+    record = observed.record
     if (
         record is None
         or not record.outbox
-        or any(one.slot == sight.name and one.outcome == "saved" for one in lines)
+        or any(one.slot == observed.name and one.outcome == "saved" for one in lines)
     ):
         return
     try:
@@ -166,10 +166,10 @@ def _flush(ports: Ports, seen: Observation, sight: SlotSight, lines: list[Line])
         ports.memory.commit(Change(record=replace(record, outbox=())), seen.mode, None)
     except (ActionFailed, LostRace, MemoryUnreadable) as problem:
         kept = {"unpublished": len(record.outbox)}
-        LOG.warning("publishing the outbox of %s: %s", sight.name, problem, extra=kept)
+        LOG.warning("publishing the outbox of %s: %s", observed.name, problem, extra=kept)
         return
     told = Decision(Answer.UPKEEP, f"{len(record.outbox)} messages published")
-    lines.append(Line(sight.name, told, "saved"))
+    lines.append(Line(observed.name, told, "saved"))
 
 
 def _told(line: Line) -> Line:

@@ -25,7 +25,7 @@ PATIENCE = 10
 """Answers that may stay out in a row before a command stops watching; the loop goes on without it."""
 
 
-class Channel(Protocol):
+class OperatorChannel(Protocol):
     """A way to the operator function, and time to wait in."""
 
     def send(self, request: Mapping[str, Any]) -> Reply:
@@ -35,7 +35,7 @@ class Channel(Protocol):
     def wait(self, seconds: float) -> None: ...
 
 
-class Deployed:
+class DeployedOperator:
     """The operator function of a deployed cell, `picoha-<cell>-operator`; needs lambda:InvokeFunction."""
 
     def __init__(self, stack: str, region: str | None = None) -> None:
@@ -54,43 +54,43 @@ class Deployed:
         self._clock.sleep(seconds)
 
 
-class OnDesk:
+class DrillOperator:
     """The operator function of a cell on the desk, `at_s` seconds into its story.
 
     Time passes only in `wait`. Raises SettingsInvalid for a story that cannot be played.
     """
 
     def __init__(self, story: Story, at_s: float) -> None:
-        from picoha.drills.drill import Desk
+        from picoha.drills.drill import Drill
         from picoha.drills.verbs.table import schedule
 
-        self.desk = Desk(story, is_short=True)
+        self.drill = Drill(story, is_short=True)
         try:
-            self.desk.stage.prepare()
-            schedule(self.desk.stage)
-            self.desk.world.kernel.run_for(at_s)
+            self.drill.setup.prepare()
+            schedule(self.drill.setup)
+            self.drill.world.scheduler.run_for(at_s)
         except BaseException:
             self.close()
             raise
 
     def send(self, request: Mapping[str, Any]) -> Reply:
         """Return the reply of the real handler."""
-        return self.desk.stage.operate(dict(request))
+        return self.drill.setup.operate(dict(request))
 
     def wait(self, seconds: float) -> None:
         """Let virtual time pass in the whole cell."""
-        self.desk.world.kernel.run_for(seconds)
+        self.drill.world.scheduler.run_for(seconds)
 
     def close(self) -> None:
         """End every task of the desk."""
-        self.desk.world.kernel.close()
+        self.drill.world.scheduler.close()
 
 
-def channel(cell: str | None, region: str | None) -> Channel:
+def channel(cell: str | None, region: str | None) -> OperatorChannel:
     """Return the way to a deployed cell; raises SettingsInvalid when none is named."""
     if not cell:
         raise SettingsInvalid("which cell? give --cell or --stack (PICOHA_CELL, PICOHA_STACK)")
-    return Deployed(f"picoha-{cell}", region)
+    return DeployedOperator(f"picoha-{cell}", region)
 
 
 def caller() -> str:
@@ -104,17 +104,19 @@ def caller() -> str:
 class Client:
     """Asks through a channel; `tell` gets progress, one line each."""
 
-    def __init__(self, way: Channel, by: str, tell: Callable[[str], None]) -> None:
-        self._way, self._by, self._tell = way, by, tell
+    def __init__(self, channel: OperatorChannel, by: str, tell: Callable[[str], None]) -> None:
+        self._channel, self._by, self._tell = channel, by, tell
 
     def ask(self, verb: str, reason: str = "", **args: object) -> Reply:
         """Return the function's reply; arguments that are None are left out; raises OperatorUnreachable."""
         given = {name: value for name, value in args.items() if value is not None}
-        return self._way.send({"schema": 1, "verb": verb, "args": given, "reason": reason, "by": self._by})
+        return self._channel.send(
+            {"schema": 1, "verb": verb, "args": given, "reason": reason, "by": self._by}
+        )
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
-        self._way.wait(seconds)
+        self._channel.wait(seconds)
 
     def finish(self, request: str, slot: str) -> Reply:
         """Wait until the loop answered a request and its operation ended; return the last reply.

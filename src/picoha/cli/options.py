@@ -42,7 +42,7 @@ SPAN = Span()
 
 
 @dataclass(frozen=True)
-class Aim:
+class Target:
     """Where a command goes and how it answers."""
 
     cell: str | None
@@ -58,7 +58,7 @@ class Aim:
         """Return the client; raises SettingsInvalid, OperatorUnreachable."""
         from picoha.cli.client import Client, caller, channel
 
-        way = self._desk() if self.against == "desk" else channel(self._named(), self.region)
+        way = self._drill() if self.against == "desk" else channel(self._named(), self.region)
         return Client(way, self.by or caller(), self.tell)
 
     def _named(self) -> str | None:
@@ -78,12 +78,12 @@ class Aim:
             )
         return found[1]
 
-    def _desk(self) -> Any:
-        from picoha.cli.client import OnDesk
+    def _drill(self) -> Any:
+        from picoha.cli.client import DrillOperator
         from picoha.drills.story import Story, read_story
 
         story = read_story(self.story) if self.story else Story(title="the demo cell", duration_s=0)
-        way = OnDesk(story, story.duration_s if self.at is None else self.at)
+        way = DrillOperator(story, story.duration_s if self.at is None else self.at)
         click.get_current_context().call_on_close(way.close)
         return way
 
@@ -159,21 +159,21 @@ REASON = click.option("--reason", required=True, help="Why; it is kept in the hi
 YES = click.option("--yes", is_flag=True, help="Do not ask back.")
 
 
-def aimed(command: Callable[..., None]) -> Callable[..., None]:
+def on_target(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every operator's command, and end with 2 or 3 where no answer came."""
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
-        aim = Aim(**{name: given.pop(name) for name in Aim.__dataclass_fields__})
+        target = Target(**{name: given.pop(name) for name in Target.__dataclass_fields__})
         try:
-            command(aim, **given)
+            command(target, **given)
         except SettingsInvalid as problem:
-            aim.fail(f"{problem}; nothing was changed", 2)
+            target.fail(f"{problem}; nothing was changed", 2)
         except OperatorUnreachable as problem:
             unsure = "whether anything was changed is not known: look with `picoha status`"
-            aim.fail(f"{problem}; {'nothing was changed' if problem.outcome_known else unsure}", 3)
+            target.fail(f"{problem}; {'nothing was changed' if problem.outcome_known else unsure}", 3)
         except KeyboardInterrupt:
-            aim.fail("no longer watching; what was asked for goes on without this command", 3)
+            target.fail("no longer watching; what was asked for goes on without this command", 3)
 
     for option in reversed(OPTIONS):
         run = option(run)

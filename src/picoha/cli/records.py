@@ -9,7 +9,7 @@ from pathlib import Path
 
 from picoha import bootstrap
 from picoha.app.errors import MemoryUnreadable
-from picoha.cli.client import Client, Deployed, caller
+from picoha.cli.client import Client, DeployedOperator, caller
 from picoha.clock import SystemClock
 from picoha.domain.record import HistoryRow
 from picoha.drills.drill import played, run
@@ -26,7 +26,7 @@ def of_cell(cell: str, hours: float) -> list[str]:
 
     Raises OperatorUnreachable, and MemoryUnreadable when the function could not find out.
     """
-    way = Deployed(f"picoha-{cell}", os.environ.get("AWS_REGION"))
+    way = DeployedOperator(f"picoha-{cell}", os.environ.get("AWS_REGION"))
     reply = Client(way, caller(), print).ask("verify", since_s=int(hours * 3600))
     if "broken" not in reply["data"]:
         raise MemoryUnreadable(str(reply["message"]))
@@ -35,11 +35,11 @@ def of_cell(cell: str, hours: float) -> list[str]:
 
 def history_of_story(path: Path) -> Sequence[HistoryRow]:
     """Return the history that a story writes, its preparation included; raises SettingsInvalid."""
-    desk = played(read_story(path))
+    drill = played(read_story(path))
     try:
-        return desk.ports.memory.history(desk.world.kernel.start, desk.world.kernel.now)
+        return drill.ports.memory.history(drill.world.scheduler.start, drill.world.scheduler.now)
     finally:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
 
 
 def history_of_cell(cell: str, days: float) -> Sequence[HistoryRow]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from picoha.domain.actions import Action
 from picoha.domain.model import Evidence, InstanceId
 from picoha.domain.record import Brake, ModeRecord, Notice, Operation, SlotRecord
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
 class Answer(StrEnum):
@@ -70,8 +70,8 @@ class Rule:
 
     number: int
     name: str
-    when: Callable[[Case], bool]
-    then: Callable[[Case], Decision]
+    when: Callable[[Situation], bool]
+    then: Callable[[Situation], Decision]
 
 
 SOON_S = 3.0

@@ -139,7 +139,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Attention:
+class HoldNotice:
     """The rule that holds a slot and since when, so that a human is told once (design.md 6)."""
 
     rule: int
@@ -177,7 +177,7 @@ class SlotRecord:
     unfenced: tuple[InstanceId, ...] = ()
     operation: Operation | None = None
     order: Order | None = None
-    attention: Attention | None = None
+    attention: HoldNotice | None = None
     outbox: tuple[Notice, ...] = ()
     restarts: tuple[datetime, ...] = ()
     ended_at: datetime | None = None

@@ -40,7 +40,7 @@ from picoha.domain.record import (
 
 
 @dataclass(frozen=True)
-class SlotSight:
+class SlotObservation:
     """All that was seen of one slot; `None` means "there is none", `Unknown` "could not be read"."""
 
     name: SlotName
@@ -64,13 +64,13 @@ class Observation:
 
     now: datetime
     cell: str
-    slots: tuple[SlotSight, ...]
+    slots: tuple[SlotObservation, ...]
     mode: ModeRecord = field(default_factory=ModeRecord)
     brake: Brake = field(default_factory=Brake)
     memory: Unknown | None = None
     tick: Sample | Unknown | None = None
 
-    def slot(self, name: SlotName) -> SlotSight:
+    def slot(self, name: SlotName) -> SlotObservation:
         """The sight of one slot; raises KeyError for a name that was not observed."""
         for one in self.slots:
             if one.name == name:
@@ -79,11 +79,11 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Case:
+class Situation:
     """One slot's sight in its cell, with the policy: what every rule looks at."""
 
     seen: Observation
-    sight: SlotSight
+    observed: SlotObservation
     policy: Policy
 
     @property
@@ -93,7 +93,7 @@ class Case:
     @cached_property
     def record(self) -> SlotRecord:
         """The slot's record; an empty one (version 0) while there is none."""
-        return self.sight.record or SlotRecord(slot=self.sight.name)
+        return self.observed.record or SlotRecord(slot=self.observed.name)
 
     @property
     def operation(self) -> Operation | None:
@@ -102,12 +102,12 @@ class Case:
     @cached_property
     def is_platform(self) -> bool:
         """True for the slot of kind platform; falls back to the record when the tags are gone."""
-        return _kind(self.sight) is Kind.PLATFORM
+        return _kind(self.observed) is Kind.PLATFORM
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
         """The slot's hosts, none while they are unknown (guards hold before that matters)."""
-        return () if isinstance(self.sight.hosts, Unknown) else self.sight.hosts
+        return () if isinstance(self.observed.hosts, Unknown) else self.observed.hosts
 
     @cached_property
     def living(self) -> tuple[Host, ...]:
@@ -116,11 +116,11 @@ class Case:
 
     @cached_property
     def group(self) -> ScalingGroup | None:
-        return self.sight.group if isinstance(self.sight.group, ScalingGroup) else None
+        return self.observed.group if isinstance(self.observed.group, ScalingGroup) else None
 
     @cached_property
     def address(self) -> Address | None:
-        return self.sight.address if isinstance(self.sight.address, Address) else None
+        return self.observed.address if isinstance(self.observed.address, Address) else None
 
     def host(self, instance: InstanceId | None) -> Host | None:
         """The host with this id, or None when EC2 does not show it."""
@@ -130,7 +130,7 @@ class Case:
         return self.group.member(instance) if self.group else None
 
     def report(self, instance: InstanceId | None) -> Report | None:
-        return self.sight.reports.get(instance) if instance else None
+        return self.observed.reports.get(instance) if instance else None
 
     def fresh_report(self, instance: InstanceId | None) -> Report | None:
         """The host's report, if its agent wrote it lately enough to count as a sign of life."""
@@ -148,7 +148,7 @@ class Case:
     @cached_property
     def pause(self) -> Pause | None:
         """The pause in force here: the slot's own or the cell's, with the soft end of design.md 6."""
-        for key in (self.sight.name, "*"):
+        for key in (self.observed.name, "*"):
             pause = self.seen.mode.pauses.get(key)
             if pause and self.now < pause.until + self.policy.pause_observe:
                 return pause
@@ -157,7 +157,7 @@ class Case:
     @cached_property
     def is_armed(self) -> bool:
         """True when picos here start only with a grant: slot fenceable and mode enforce."""
-        is_fenceable = self.sight.spec is not None and self.sight.spec.fenceable
+        is_fenceable = self.observed.spec is not None and self.observed.spec.fenceable
         return is_fenceable and self.seen.mode.mode is Mode.ENFORCE
 
     @cached_property
@@ -189,26 +189,26 @@ class Case:
         host = self.host(instance)
         if host is not None and host.is_terminated:
             kind, detail = EvidenceKind.POWER, "EC2 says terminated"
-        elif host is None and instance in self.sight.departed:
+        elif host is None and instance in self.observed.departed:
             kind, detail = EvidenceKind.ACTIVITY, "its group's activity says it was terminated successfully"
         else:
             return None
-        return Evidence(instance, self.sight.name, kind, self.now, detail)
+        return Evidence(instance, self.observed.name, kind, self.now, detail)
 
     @cached_property
-    def platform(self) -> Case | None:
+    def platform(self) -> Situation | None:
         """The case of the cell's Platform slot, or None when the cell declares none.
 
         Where tags name several, it is the one that was granted: tags of a copy move nobody's names.
         """
-        others = (Case(self.seen, sight, self.policy) for sight in self.seen.slots)
+        others = (Situation(self.seen, observed, self.policy) for observed in self.seen.slots)
         found = [one for one in others if one.is_platform]
-        return max(found, key=lambda one: (_is_in_use(one.sight), one.record.epoch > 0), default=None)
+        return max(found, key=lambda one: (_is_in_use(one.observed), one.record.epoch > 0), default=None)
 
     @cached_property
     def assignment(self) -> Assignment | None:
         """What this slot's host should be told, from the tags; None while they are wrong."""
-        spec = self.sight.spec
+        spec = self.observed.spec
         if spec is None:
             return None
         platform = self.platform
@@ -250,44 +250,46 @@ class Case:
         return self.now - op.step_at
 
 
-def with_one_platform(sights: Sequence[SlotSight]) -> tuple[SlotSight, ...]:
+def with_one_platform(observed_slots: Sequence[SlotObservation]) -> tuple[SlotObservation, ...]:
     """Return the sights with a problem where the tags declare a second Platform (design.md 1).
 
     The one that was granted goes on; where that does not tell them apart, all are held.
     """
-    claims = [one for one in sights if _kind(one) is Kind.PLATFORM and _is_in_use(one)]
+    claims = [one for one in observed_slots if _kind(one) is Kind.PLATFORM and _is_in_use(one)]
     granted = [one.name for one in claims if one.record is not None and one.record.epoch > 0]
     if len(claims) < 2:
-        return tuple(sights)
+        return tuple(observed_slots)
     names = ", ".join(one.name for one in claims)
     problem = f"the tags declare {len(claims)} slots of kind platform ({names}), and a cell runs one Platform"
     wrong = {one.name for one in claims if granted != [one.name]}
-    return tuple(replace(one, problem=one.problem or problem) if one.name in wrong else one for one in sights)
+    return tuple(
+        replace(one, problem=one.problem or problem) if one.name in wrong else one for one in observed_slots
+    )
 
 
-def _kind(sight: SlotSight) -> Kind | None:
+def _kind(observed: SlotObservation) -> Kind | None:
     """What the tags say, or the record where they are wrong or gone."""
-    told = sight.record.assignment if sight.record else None
-    return sight.spec.kind if sight.spec else getattr(told, "kind", None)
+    told = observed.record.assignment if observed.record else None
+    return observed.spec.kind if observed.spec else getattr(told, "kind", None)
 
 
-def _is_in_use(sight: SlotSight) -> bool:
+def _is_in_use(observed: SlotObservation) -> bool:
     """False for a slot that is retired: no tags, no operation, and no grantee without evidence."""
-    record = sight.record
-    return sight.spec is not None or (record is not None and bool(record.unfenced or record.operation))
+    record = observed.record
+    return observed.spec is not None or (record is not None and bool(record.unfenced or record.operation))
 
 
-def _hostname(platform: Case) -> str:
+def _hostname(platform: Situation) -> str:
     """The Platform's name: from its tags, or as it was last assigned while they are wrong."""
-    if platform.sight.spec is not None:
-        return platform.sight.spec.hostname
+    if platform.observed.spec is not None:
+        return platform.observed.spec.hostname
     told = platform.record.assignment
     return told.hostname if told else ""
 
 
-def is_open(sight: SlotSight) -> bool:
+def is_open(observed: SlotObservation) -> bool:
     """True while the slot has an operation that counts as in flight (not waiting for a human)."""
-    op = sight.record.operation if sight.record else None
+    op = observed.record.operation if observed.record else None
     return op is not None and op.step is not Step.NEEDS_OPERATOR
 
 
@@ -296,7 +298,7 @@ def is_active(record: SlotRecord) -> bool:
     return record.phase is Phase.ACTIVE and record.operation is None
 
 
-def needs_operator(case: Case) -> bool:
+def needs_operator(situation: Situation) -> bool:
     """True while the slot's operation waits for a human."""
-    op = case.operation
+    op = situation.operation
     return op is not None and op.step is Step.NEEDS_OPERATOR

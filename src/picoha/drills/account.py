@@ -16,16 +16,16 @@ from picoha.domain.codec import Undecodable
 from picoha.domain.model import Pico, PicoType, Report, SlotName
 from picoha.domain.record import SlotRecord
 from picoha.fakeaws.autoscaling.api import AutoScaling
-from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Gate, desk_session
+from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, CallGate, fake_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
 from picoha.fakeaws.dynamodb.api import Tables
-from picoha.fakeaws.ec2.addresses import Addresses
+from picoha.fakeaws.ec2.addresses import ElasticAddresses
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Instance, Timings
 from picoha.fakeaws.eventbridge import eventbridge_event
 from picoha.fakeaws.rds_and_efs import Databases, FileSystems
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 from picoha.fakeaws.sns import Topics
 
 EVENT_DELAY_S = 0.5
@@ -85,7 +85,7 @@ class Faults:
     after: list[Callable[[str, str, dict[str, Any], Answer], None]] = field(default_factory=list)
 
 
-class ControllerGate(Gate):
+class ControllerGate(CallGate):
     """Counts the controller's calls, lets each take its time, injects faults."""
 
     def __init__(self, account: Account) -> None:
@@ -96,8 +96,8 @@ class ControllerGate(Gate):
     def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
         """Let the call's latency pass, then let a fault stop it."""
         self.calls[operation] += 1
-        if self._account.kernel.current is not None and self._account.latency_s:
-            self._account.kernel.sleep(self._account.latency_s)
+        if self._account.scheduler.current is not None and self._account.latency_s:
+            self._account.scheduler.sleep(self._account.latency_s)
         for fault in self.faults.before:
             fault(service, operation, params)
 
@@ -107,7 +107,7 @@ class ControllerGate(Gate):
             fault(service, operation, params, answer)
 
 
-class Service:
+class JoinedService:
     """One AWS service as its clients reach it: the operations of its parts."""
 
     def __init__(self, *parts: Any) -> None:
@@ -131,7 +131,7 @@ class Account:
     ) -> None:
         self.cell, self.latency_s = cell, latency_s
         self.times = times or HostTimes()
-        self.kernel = kernel = Kernel(seed)
+        self.scheduler = scheduler = Scheduler(seed)
         self.zero_s = 0.0
         self.owners_start = False
         self.ring: Callable[[Answer], None] = lambda event: None
@@ -141,17 +141,17 @@ class Account:
         self.unreachable: dict[str, set[str]] = {}
         self.republished: list[tuple[float, str]] = []
         self.alarm_states: list[tuple[float, str, str]] = []
-        self.ec2 = Ec2(kernel, self.emit, timings)
-        self.addresses = Addresses(self.ec2)
-        self.autoscaling = AutoScaling(kernel, self.ec2, self.emit)
-        self.metrics = MetricStore(kernel)
-        self.topics = Topics(kernel)
+        self.ec2 = Ec2(scheduler, self.emit, timings)
+        self.addresses = ElasticAddresses(self.ec2)
+        self.autoscaling = AutoScaling(scheduler, self.ec2, self.emit)
+        self.metrics = MetricStore(scheduler)
+        self.topics = Topics(scheduler)
         self.topic_arn = self.topics.create(f"picoha-{cell}")
         self.alarms = Alarms(
-            kernel, self.metrics, invoke=self._alarm_action, publish=self.topics.publish, emit=self.emit
+            scheduler, self.metrics, invoke=self._alarm_action, publish=self.topics.publish, emit=self.emit
         )
-        self.databases, self.file_systems = Databases(), FileSystems(kernel)
-        self.tables = Tables(kernel)
+        self.databases, self.file_systems = Databases(), FileSystems(scheduler)
+        self.tables = Tables(scheduler)
         self.table = self.tables.create(table_name(cell))
         self.network = Network(self)
         self.on_picos: list[Callable[[], None]] = []
@@ -159,19 +159,19 @@ class Account:
 
     def _connect(self, is_short: bool) -> None:
         """Make the services answer real clients: the agents' and the story's."""
-        self.services: Mapping[str, Service] = {
-            "ec2": Service(self.ec2),
-            "autoscaling": Service(self.autoscaling),
-            "cloudwatch": Service(self.metrics, self.alarms),
-            "sns": Service(self.topics),
-            "rds": Service(self.databases),
-            "efs": Service(self.file_systems),
-            "dynamodb": Service(self.tables),
+        self.services: Mapping[str, JoinedService] = {
+            "ec2": JoinedService(self.ec2),
+            "autoscaling": JoinedService(self.autoscaling),
+            "cloudwatch": JoinedService(self.metrics, self.alarms),
+            "sns": JoinedService(self.topics),
+            "rds": JoinedService(self.databases),
+            "efs": JoinedService(self.file_systems),
+            "dynamodb": JoinedService(self.tables),
         }
         self.gate = ControllerGate(self)
-        self.agents_gate = Gate()
-        self.agents = Clients(desk_session(self.services, self.agents_gate, is_short=is_short))
-        self.admin = Clients(desk_session(self.services))
+        self.agents_gate = CallGate()
+        self.agents = Clients(fake_session(self.services, self.agents_gate, is_short=is_short))
+        self.admin = Clients(fake_session(self.services))
 
     # -- doorbells
 
@@ -179,16 +179,16 @@ class Account:
         """Deliver an EventBridge event that the template's rules match; alarm changes are not among them."""
         if source not in ("aws.ec2", "aws.autoscaling"):
             return
-        number = self.kernel.random.getrandbits(64)
+        number = self.scheduler.random.getrandbits(64)
         event_id = f"{number:016x}-0000-4000-8000-000000000000"[:36]
         event = eventbridge_event(
-            source, detail_type, detail, resources, at=self.kernel.now, event_id=event_id
+            source, detail_type, detail, resources, at=self.scheduler.now, event_id=event_id
         )
-        self.kernel.at(EVENT_DELAY_S, lambda: self.ring(event))
+        self.scheduler.at(EVENT_DELAY_S, lambda: self.ring(event))
 
     def _alarm_action(self, arn: str, event: Answer) -> None:
         data = event["alarmData"]
-        self.alarm_states.append((self.kernel.elapsed, data["alarmName"], data["state"]["value"]))
+        self.alarm_states.append((self.scheduler.elapsed, data["alarmName"], data["state"]["value"]))
         self.ring(event)
 
     def tick(self) -> None:
@@ -199,8 +199,8 @@ class Account:
                 "Scheduled Event",
                 {},
                 [f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/default/picoha-{self.cell}-tick"],
-                at=self.kernel.now,
-                event_id=f"{int(self.kernel.elapsed):08d}-0000-4000-8000-000000000000",
+                at=self.scheduler.now,
+                event_id=f"{int(self.scheduler.elapsed):08d}-0000-4000-8000-000000000000",
             )
         )
 

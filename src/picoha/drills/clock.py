@@ -5,26 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
 if TYPE_CHECKING:
     pass
 
 
-class DeskClock:
+class DrillClock:
     """The kernel's time as the ports want it, for the controller and for agents."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
 
     def now(self) -> datetime:
         """Return the virtual instant."""
-        return self._kernel.now
+        return self._scheduler.now
 
     def monotonic(self) -> float:
         """Return virtual seconds."""
-        return self._kernel.elapsed
+        return self._scheduler.elapsed
 
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
-        self._kernel.sleep(seconds)
+        self._scheduler.sleep(seconds)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from picoha.drills.world import World
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Operation, matches, page, played, tag_list
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 VPC, NAT, PLATFORM_GROUP = "vpc-0desk", "nat-0desk", "sg-0desk"
 NAT_IP = "198.51.100.1"
@@ -26,7 +26,7 @@ def _root() -> Answer:
 
 
 @dataclass
-class Furniture:
+class DoctorAnswers:
     """An account's state that only `doctor` and `leave` look at; a test sets a field to break it."""
 
     world: World
@@ -152,7 +152,7 @@ class Furniture:
 
     def _api_get_queue_url(self, params: dict[str, Any]) -> Answer:
         if params["QueueName"] != f"picoha-{self.world.cell}-dead-letters":
-            raise DeskFault("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+            raise AwsFault("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
         return {"QueueUrl": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{params['QueueName']}"}
 
     def _api_get_queue_attributes(self, params: dict[str, Any]) -> Answer:
@@ -189,20 +189,20 @@ SERVICES = {
 """Whose operations they are; every other one is EC2's."""
 
 
-class _Shown:
+class _ShownService:
     def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}
 
 
-def furnish(world: World, environment: dict[str, str] | None = None) -> Furniture:
+def answer_doctor(world: World, environment: dict[str, str] | None = None) -> DoctorAnswers:
     """Make a world answer the reads of `doctor` and `leave`; return what those reads show.
 
     `environment`: what the reconcile function's has beside its cell and topic.
     """
-    furniture = Furniture(world, environment=dict(environment or {}))
+    furniture = DoctorAnswers(world, environment=dict(environment or {}))
     services = cast(dict[str, Any], world.services)
     owners = {name: service for service, names in SERVICES.items() for name in names}
     for name, operation in played(furniture).items():
-        service = services.setdefault(owners.get(name, "ec2"), _Shown())
+        service = services.setdefault(owners.get(name, "ec2"), _ShownService())
         service.operations[name] = operation
     return furniture

@@ -24,9 +24,9 @@ from picoha.domain.codec import decode
 from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
 from picoha.drills.account import HostTimes
-from picoha.drills.clock import DeskClock
+from picoha.drills.clock import DrillClock
 from picoha.drills.operator import operator_of
-from picoha.drills.setup import Stage
+from picoha.drills.setup import Setup
 from picoha.drills.story import SlotEnd, Story
 from picoha.drills.verbs.table import schedule
 from picoha.drills.world import World
@@ -70,7 +70,7 @@ class DrillReport:
         return not self.problems and not self.violations
 
 
-class Silent(AmazonCloudWatchEMFProvider):
+class SilentMetrics(AmazonCloudWatchEMFProvider):
     """Metrics that nobody collects: on the desk, standard output belongs to the report."""
 
     def add_metric(self, *_args: object, **_kwargs: object) -> None:
@@ -80,7 +80,7 @@ class Silent(AmazonCloudWatchEMFProvider):
         """Print nothing."""
 
 
-class Invocation:
+class PlayedInvocation:
     """A played Lambda context: what the handler and the logger ask of it."""
 
     function_name = "picoha-reconcile"
@@ -90,14 +90,14 @@ class Invocation:
     def __init__(self, world: World, number: int) -> None:
         self.aws_request_id = f"desk-{number:06d}"
         self._world = world
-        self._ends_at = world.kernel.elapsed + FUNCTION_TIMEOUT_S
+        self._ends_at = world.scheduler.elapsed + FUNCTION_TIMEOUT_S
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the virtual milliseconds left."""
-        return int((self._ends_at - self._world.kernel.elapsed) * 1000)
+        return int((self._ends_at - self._world.scheduler.elapsed) * 1000)
 
 
-class Desk:
+class Drill:
     """A world with the real handler behind its doorbells; `is_short`: see adapters/desk/wire."""
 
     def __init__(self, story: Story, seed: int = 0, is_short: bool = False) -> None:
@@ -109,31 +109,33 @@ class Desk:
             times=_timings(HostTimes, story.timings),
             is_short=is_short,
         )
-        self.stage = Stage(story, self.world)
+        self.setup = Setup(story, self.world)
         self.deploy({})
-        self.stage.deploy = self.deploy
+        self.setup.deploy = self.deploy
         self.invocations = self.crashes = 0
         self.replies: list[dict[str, Any]] = []
         self.world.ring = self.invoke
-        self.stage.operate = operator_of(self.settings, self.world)
+        self.setup.operate = operator_of(self.settings, self.world)
 
     def deploy(self, changed: dict[str, int]) -> None:
         """Build the function anew, with other settings; what runs already goes on as it was."""
         self.settings = _settings(self.story.settings | changed, self.world)
         self.ports: Ports = bootstrap.reconciler(
-            self.settings, self.world.controller, DeskClock(self.world.kernel), one_by_one
+            self.settings, self.world.controller, DrillClock(self.world.scheduler), one_by_one
         )
         self.handler: Handler = build(
-            self.settings, self.ports, _quiet(), Metrics(provider=Silent(namespace="picoha"))
+            self.settings, self.ports, _quiet(), Metrics(provider=SilentMetrics(namespace="picoha"))
         )
 
     def invoke(self, event: Any) -> None:
         """Deliver one event to the handler, as Lambda's asynchronous invocation does."""
         self.invocations += 1
-        context: Any = Invocation(self.world, self.invocations)
+        context: Any = PlayedInvocation(self.world, self.invocations)
         handler = self.handler
-        task = self.world.kernel.spawn(context.aws_request_id, lambda: self._answer(handler, event, context))
-        self.world.kernel.at(FUNCTION_TIMEOUT_S, task.kill)
+        task = self.world.scheduler.spawn(
+            context.aws_request_id, lambda: self._answer(handler, event, context)
+        )
+        self.world.scheduler.at(FUNCTION_TIMEOUT_S, task.kill)
 
     def _answer(self, handler: Handler, event: Any, context: Any) -> None:
         try:
@@ -144,59 +146,59 @@ class Desk:
 
 def run(story: Story, seed: int = 0) -> DrillReport:
     """Play a story to its end and judge it; raises SettingsInvalid for a story that cannot be played."""
-    desk = played(story, seed)
+    drill = played(story, seed)
     try:
-        return report(desk, seed)
+        return report(drill, seed)
     finally:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
 
 
-def played(story: Story, seed: int = 0) -> Desk:
+def played(story: Story, seed: int = 0) -> Drill:
     """Return the desk after the story's last second; the caller closes its kernel."""
-    desk = Desk(story, seed)
+    drill = Drill(story, seed)
     try:
-        desk.stage.prepare()
-        schedule(desk.stage)
-        desk.world.kernel.run_for(story.duration_s)
+        drill.setup.prepare()
+        schedule(drill.setup)
+        drill.world.scheduler.run_for(story.duration_s)
     except BaseException:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
         raise
-    return desk
+    return drill
 
 
-def report(desk: Desk, seed: int) -> DrillReport:
+def report(drill: Drill, seed: int) -> DrillReport:
     """Return what was seen so far, judged against the story's end."""
-    world = desk.world
-    started = world.kernel.start + timedelta(seconds=world.zero_s)
-    rows = [row for row in desk.ports.memory.history(started, world.kernel.now) if row.at >= started]
+    world = drill.world
+    started = world.scheduler.start + timedelta(seconds=world.zero_s)
+    rows = [row for row in drill.ports.memory.history(started, world.scheduler.now) if row.at >= started]
     told = DrillReport(
-        title=desk.story.title,
-        timeline=_timeline(desk, rows),
+        title=drill.story.title,
+        timeline=_timeline(drill, rows),
         names=_names(world),
         api_calls=dict(sorted(world.gate.calls.items())),
-        violations=[*world.truth.violations, *_verified(desk, started)],
+        violations=[*world.referee.violations, *_verified(drill, started)],
         operation=_operation(world, rows),
         pages=[one.message for one in world.topics.published if one.attributes.get("severity") == PAGE],
         seed=seed,
     )
-    told.problems = list(_problems(desk, rows, told))
+    told.problems = list(_problems(drill, rows, told))
     return told
 
 
-def _verified(desk: Desk, started: datetime) -> list[str]:
+def _verified(drill: Drill, started: datetime) -> list[str]:
     """Return what the records themselves say was broken (the same check as `picoha verify`)."""
-    now = desk.world.kernel.now
-    return verify(desk.ports.memory.ledger(started, now), desk.settings.policy, now)
+    now = drill.world.scheduler.now
+    return verify(drill.ports.memory.ledger(started, now), drill.settings.policy, now)
 
 
-def _timeline(desk: Desk, rows: Iterable[HistoryRow]) -> list[Entry]:
-    world, cell = desk.world, desk.story.cell.name
-    entries = [Entry(at, slot, 0, kind, text) for at, slot, kind, text in desk.stage.lines]
+def _timeline(drill: Drill, rows: Iterable[HistoryRow]) -> list[Entry]:
+    world, cell = drill.world, drill.story.cell.name
+    entries = [Entry(at, slot, 0, kind, text) for at, slot, kind, text in drill.setup.lines]
     for at, alarm, state in world.alarm_states:
         slot = alarm.removeprefix(f"picoha-{cell}-")
         entries.append(Entry(at - world.zero_s, slot, 0, "alarm", f"CloudWatch: {alarm} is {state}"))
     for row in rows:
-        at = world.kernel.seconds_of(row.at) - world.zero_s
+        at = world.scheduler.seconds_of(row.at) - world.zero_s
         if row.event == "admitted":
             entries.append(Entry(at, row.slot, row.rule, "confirmed", row.evidence))
         entries.append(Entry(at, row.slot, row.rule, row.event, row.sentence))
@@ -236,36 +238,36 @@ def _operation(world: World, rows: Iterable[HistoryRow]) -> dict[str, Any] | Non
     }
 
 
-def _problems(desk: Desk, rows: list[HistoryRow], told: DrillReport) -> Iterable[str]:
-    end, world = desk.story.expect, desk.world
-    yield from desk.stage.unsaid
+def _problems(drill: Drill, rows: list[HistoryRow], told: DrillReport) -> Iterable[str]:
+    end, world = drill.story.expect, drill.world
+    yield from drill.setup.unsaid
     yield from end.unmet(
-        [(world.kernel.seconds_of(row.at) - world.zero_s, f"{row.slot}: {row.event}") for row in rows]
+        [(world.scheduler.seconds_of(row.at) - world.zero_s, f"{row.slot}: {row.event}") for row in rows]
     )
     for operation, count in end.calls.items():
         if told.api_calls.get(operation, 0) != count:
             yield f"expected {count} calls of {operation}, counted {told.api_calls.get(operation, 0)}"
     if end.pages is not None and len(told.pages) != end.pages:
         yield f"expected {end.pages} pages, counted {len(told.pages)}: {told.pages}"
-    if desk.crashes < end.crashes:
-        yield f"expected {end.crashes} killed invocations or more, counted {desk.crashes}"
+    if drill.crashes < end.crashes:
+        yield f"expected {end.crashes} killed invocations or more, counted {drill.crashes}"
     for name, slot_end in end.slots.items():
-        yield from _slot_problems(desk, name, slot_end)
+        yield from _slot_problems(drill, name, slot_end)
 
 
-def _slot_problems(desk: Desk, name: str, end: SlotEnd) -> Iterable[str]:
-    record = desk.world.records().get(SlotName(name))
+def _slot_problems(drill: Drill, name: str, end: SlotEnd) -> Iterable[str]:
+    record = drill.world.records().get(SlotName(name))
     if record is None:
         yield f"{name} has no record"
         return
-    host = desk.world.hosts.get(record.holder or "")
-    is_replaced = record.holder != desk.stage.first_holders.get(name)
+    host = drill.world.hosts.get(record.holder or "")
+    is_replaced = record.holder != drill.setup.first_holders.get(name)
     facts: dict[str, object] = {
         "phase": record.phase.value,
         "epoch": record.epoch,
         "holder": "replaced" if is_replaced else "same",
         "private_ip": host.instance.private_ip if host else None,
-        "picos": "up" if host and len(host.running) == len(desk.world.picos(SlotName(name))) else "down",
+        "picos": "up" if host and len(host.running) == len(drill.world.picos(SlotName(name))) else "down",
     }
     for key, wanted in end.model_dump(exclude_none=True).items():
         if facts[key] != wanted:

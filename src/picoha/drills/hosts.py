@@ -12,19 +12,19 @@ from picoha.adapters.aws.host_side import AwsCloud
 from picoha.domain.model import AgentPhase, InstanceId, Pico, Report, SlotName
 from picoha.domain.record import SlotRecord
 from picoha.drills.account import AWS, Account
-from picoha.drills.clock import DeskClock
+from picoha.drills.clock import DrillClock
 from picoha.fakeaws.ec2.instances import Instance
 from picoha.host.core.agent import Agent
 from picoha.host.core.ports import (
+    AgentPorts,
     CloudUnreachable,
     Identity,
     Job,
     JobResult,
-    Kept,
-    Ports,
+    SavedState,
+    ScriptVerb,
     SlotAnswer,
     TakeAnswer,
-    Verb,
 )
 
 CYCLE_S = 10.0
@@ -34,12 +34,12 @@ LOCALHOST = "127.0.0.1 localhost\n"
 class _Job:
     """A played script: done at a virtual instant, with its effect at that instant."""
 
-    def __init__(self, host: DeskHost, seconds: float, result: JobResult) -> None:
+    def __init__(self, host: DrillHost, seconds: float, result: JobResult) -> None:
         self._host, self._result = host, result
-        self._ends_at = host.kernel.elapsed + seconds
+        self._ends_at = host.scheduler.elapsed + seconds
 
     def poll(self) -> JobResult | None:
-        return self._result if self._host.kernel.elapsed >= self._ends_at else None
+        return self._result if self._host.scheduler.elapsed >= self._ends_at else None
 
     def stop(self) -> None:
         self._ends_at = 0.0
@@ -48,7 +48,7 @@ class _Job:
 class _Line(AwsCloud):
     """A host's way to AWS: the shipped cloud while the network lets it through."""
 
-    host: DeskHost
+    host: DrillHost
 
     def read_slot(self) -> SlotAnswer:
         return CloudUnreachable("cut off from AWS") if self.host.is_cut_off else super().read_slot()
@@ -63,7 +63,7 @@ class _Line(AwsCloud):
         return not self.host.is_cut_off and super().publish(value)
 
 
-class DeskHost:
+class DrillHost:
     """One booted instance of a slot: its picos, its hosts file, its agent.
 
     `running` is the truth about the picos; `sick` maps a pico to the exit code its monitor gives.
@@ -71,12 +71,12 @@ class DeskHost:
     """
 
     def __init__(self, account: Account, instance: Instance) -> None:
-        self.account, self.kernel, self.instance = account, account.kernel, instance
+        self.account, self.scheduler, self.instance = account, account.scheduler, instance
         self.slot = SlotName(instance.tags["picoha:slot"])
         self.running: set[str] = set()
         self.sick: dict[str, int | None] = {}
         self.text = LOCALHOST
-        self.kept: Kept | None = None
+        self.kept: SavedState | None = None
         self.boots = 0
         self.is_up = False
         self.is_agent_up = False
@@ -105,16 +105,16 @@ class DeskHost:
         clients = self.account.agents
         cloud = _Line(me.cell, me.slot, clients.dynamodb, clients.cloudwatch)
         cloud.host = self
-        ports = Ports(DeskClock(self.kernel), cloud, self, self, self, self, self, self)
+        ports = AgentPorts(DrillClock(self.scheduler), cloud, self, self, self, self, self, self)
         self.agent = Agent(me, ports)
-        self.kernel.at(self.account.times.agent_s, lambda: self._cycle(boot))
+        self.scheduler.at(self.account.times.agent_s, lambda: self._cycle(boot))
         if self.account.owners_start:
-            self.kernel.at(self.account.times.own_start_s, lambda: self._own_start(boot))
+            self.scheduler.at(self.account.times.own_start_s, lambda: self._own_start(boot))
 
     def _cycle(self, boot: int) -> None:
         if boot != self.boots or not self.is_up:
             return
-        self.kernel.at(CYCLE_S, lambda: self._cycle(boot))
+        self.scheduler.at(CYCLE_S, lambda: self._cycle(boot))
         if self.agent is not None and self.is_agent_up:
             self.agent.cycle()
 
@@ -137,7 +137,7 @@ class DeskHost:
         boot = self.boots
         if self.agent is not None and self.is_agent_up and self.is_up:
             self.agent.leave()
-        self.kernel.at(self.account.times.stop_s, lambda: self.halt() if boot == self.boots else None)
+        self.scheduler.at(self.account.times.stop_s, lambda: self.halt() if boot == self.boots else None)
 
     def start_pico(self, name: str) -> None:
         """Make a pico run, and look whether that may be (the truth about two actives)."""
@@ -151,14 +151,14 @@ class DeskHost:
         """Answer as the vendor's `monitor` does: 110 running, 100 not (domain.md 2.2)."""
         return {one.name: self.sick.get(one.name, 110 if one.name in self.running else 100) for one in picos}
 
-    def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
+    def begin(self, verb: ScriptVerb, pico: Pico | None, script_environment: Mapping[str, str]) -> Job | None:
         """Play `online`, `offline`, `clean` and the republish of services; hooks do not exist here."""
-        if verb is Verb.REPUBLISH:
-            self.account.republished.append((self.kernel.elapsed, self.instance.id))
+        if verb is ScriptVerb.REPUBLISH:
+            self.account.republished.append((self.scheduler.elapsed, self.instance.id))
             return _Job(self, self.account.times.stop_s, JobResult(0))
         if pico is None:
             return None
-        if verb is Verb.ONLINE:
+        if verb is ScriptVerb.ONLINE:
             return self._online(pico)
         self.running.discard(pico.name)
         return _Job(self, self.account.times.stop_s, JobResult(0))
@@ -170,7 +170,7 @@ class DeskHost:
         )
         boot = self.boots
         if code == 0 and not output:
-            self.kernel.at(seconds, lambda: self.start_pico(pico.name) if boot == self.boots else None)
+            self.scheduler.at(seconds, lambda: self.start_pico(pico.name) if boot == self.boots else None)
         return _Job(self, seconds, JobResult(code, output))
 
     # -- the HostsFile, Resolver, Reach, Disk and Checks ports
@@ -196,11 +196,11 @@ class DeskHost:
         address = self.resolve(name)
         return address is not None and self.account.network.accepts(self.instance.id, address)
 
-    def load(self) -> Kept | None:
+    def load(self) -> SavedState | None:
         """Return what the agent kept on this host's disk."""
         return self.kept
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: SavedState) -> None:
         """Keep it; the disk lives as long as the instance."""
         self.kept = kept
 

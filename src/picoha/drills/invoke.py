@@ -11,7 +11,7 @@ from picoha.app.errors import MalformedEvent, SettingsInvalid, UnknownEvent
 from picoha.app.observe import observe
 from picoha.domain.rules.table import decide_launches, decide_slot
 from picoha.domain.situation import Observation
-from picoha.drills.drill import Desk, DrillReport, report
+from picoha.drills.drill import Drill, DrillReport, report
 from picoha.drills.story import Beat, Story
 from picoha.drills.verbs.table import schedule
 from picoha.lambdas.doorbells import Cause, parse
@@ -55,46 +55,46 @@ def run(event: Any, story: Story, seed: int = 0) -> tuple[DrillReport, dict[str,
     Nothing else rings before the event; afterwards the one-minute schedule goes on as deployed.
     """
     beats = scene(event, story)
-    desk = Desk(story.model_copy(update={"at": beats}), seed)
+    drill = Drill(story.model_copy(update={"at": beats}), seed)
     try:
-        desk.stage.prepare()
-        desk.world.ring = lambda _event: None
-        desk.replies.clear()
-        schedule(desk.stage)
-        desk.world.kernel.run_for(LEAD_S)
-        desk.stage.note("cell", "event", "the event is delivered")
-        desk.world.ring = desk.invoke
-        desk.invoke(event)
-        desk.world.kernel.run_for(story.duration_s - LEAD_S)
-        return report(desk, seed), desk.replies[0], beats
+        drill.setup.prepare()
+        drill.world.ring = lambda _event: None
+        drill.replies.clear()
+        schedule(drill.setup)
+        drill.world.scheduler.run_for(LEAD_S)
+        drill.setup.note("cell", "event", "the event is delivered")
+        drill.world.ring = drill.invoke
+        drill.invoke(event)
+        drill.world.scheduler.run_for(story.duration_s - LEAD_S)
+        return report(drill, seed), drill.replies[0], beats
     finally:
-        desk.world.kernel.close()
+        drill.world.scheduler.close()
 
 
 def plan(event: Any, story: Story) -> list[dict[str, Any]]:
     """Return what the loop would decide at the event, with nothing written and nothing sent."""
     parse(event)
-    desk = Desk(story.model_copy(update={"at": scene(event, story)}))
+    drill = Drill(story.model_copy(update={"at": scene(event, story)}))
     try:
-        desk.stage.prepare()
-        desk.world.ring = lambda _event: None
-        schedule(desk.stage)
-        desk.world.kernel.run_for(LEAD_S + 20)
-        seen: Observation = observe(desk.ports)
+        drill.setup.prepare()
+        drill.world.ring = lambda _event: None
+        schedule(drill.setup)
+        drill.world.scheduler.run_for(LEAD_S + 20)
+        seen: Observation = observe(drill.ports)
     finally:
-        desk.world.kernel.close()
-    policy = desk.settings.policy
+        drill.world.scheduler.close()
+    policy = drill.settings.policy
     return [
         {
-            "slot": sight.name,
+            "slot": observed.name,
             "rule": decision.rule,
             "answer": decision.answer.value,
             "sentence": decision.sentence,
             "actions": [{"action": type(one).__name__, **asdict(one)} for one in decision.actions],
         }
-        for sight in seen.slots
+        for observed in seen.slots
         for decision in (
-            decide_slot(seen, sight.name, policy),
-            *decide_launches(seen, sight.name, policy),
+            decide_slot(seen, observed.name, policy),
+            *decide_launches(seen, observed.name, policy),
         )
     ]

@@ -14,14 +14,14 @@ from picoha import bootstrap
 from picoha.app.gather import one_by_one
 from picoha.domain.doctor.findings import Finding
 from picoha.domain.policy import Policy
-from picoha.drills.clock import DeskClock
-from picoha.drills.doctor_answers import Furniture, furnish
+from picoha.drills.clock import DrillClock
+from picoha.drills.doctor_answers import DoctorAnswers, answer_doctor
 from picoha.drills.world import World
 from picoha.lambdas.operator_handler import build
 from picoha.settings import Settings
 
 
-class _Call:
+class _PlayedCall:
     def __init__(self, number: int) -> None:
         self.aws_request_id = f"desk-operator-{number:06d}"
 
@@ -29,12 +29,12 @@ class _Call:
 Examine = Callable[[], Sequence[Finding]]
 
 
-def _furnished(world: World, policy: Policy, done: list[Furniture], examine: Examine) -> Examine:
+def _furnished(world: World, policy: Policy, done: list[DoctorAnswers], examine: Examine) -> Examine:
     """Let a world answer what only `doctor` and `leave` read, from the first time on that they look."""
 
     def look() -> Sequence[Finding]:
         if not done:
-            done.append(furnish(world, _environment(policy)))
+            done.append(answer_doctor(world, _environment(policy)))
         return examine()
 
     return look
@@ -53,10 +53,10 @@ def _environment(policy: Policy) -> dict[str, str]:
 
 def operator_of(settings: Settings, world: World) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Return what answers a command to a cell on the desk; its calls are not counted as the loop's."""
-    clock = DeskClock(world.kernel)
+    clock = DrillClock(world.scheduler)
     ports = bootstrap.operator(settings, world.admin, clock, one_by_one)
     furnished = partial(_furnished, world, settings.policy, [])
     ports = replace(ports, examine=furnished(ports.examine), depending=furnished(ports.depending))
     handler = build(ports, settings.policy, logging.getLogger("picoha.operator"))
     numbers = itertools.count(1)
-    return lambda request: handler(request, _Call(next(numbers)))
+    return lambda request: handler(request, _PlayedCall(next(numbers)))

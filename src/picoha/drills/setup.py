@@ -14,10 +14,10 @@ from picoha.app.errors import SettingsInvalid
 from picoha.domain.codec import encode
 from picoha.domain.model import SlotName
 from picoha.domain.record import Mode, ModeRecord, Phase, Step
-from picoha.drills.hosts import DeskHost
+from picoha.drills.hosts import DrillHost
 from picoha.drills.story import Beat, Slot, Story
 from picoha.drills.world import World
-from picoha.fakeaws.autoscaling.group import Group, Hook, WarmPool
+from picoha.fakeaws.autoscaling.group import Group, GroupWarmPool, LifecycleHook
 from picoha.fakeaws.clients import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _no_operator(_request: dict[str, Any]) -> dict[str, Any]:
     raise SettingsInvalid("nobody set up the operator function of this desk")
 
 
-class Stage:
+class Setup:
     """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text).
 
     `operate` is the operator handler, `deploy` builds the loop's function anew. `unsaid` is what the
@@ -84,17 +84,17 @@ class Stage:
         for slot in story.slot:
             self.add(slot, is_hooked=is_managed)
         if is_managed:
-            world.kernel.every(60.0, world.tick, first_s=5.0)
+            world.scheduler.every(60.0, world.tick, first_s=5.0)
         if story.cell.start == "empty":
             self._alarms()
             return
-        world.kernel.run_for(SETTLE_S)
+        world.scheduler.run_for(SETTLE_S)
         self._alarms()
-        world.kernel.run_for(60.0)
+        world.scheduler.run_for(60.0)
         if is_managed:
             self._must_be_settled()
         else:
-            world.kernel.every(60.0, world.tick, first_s=5.0)
+            world.scheduler.every(60.0, world.tick, first_s=5.0)
         world.ring = ring
         self._zero()
 
@@ -106,7 +106,7 @@ class Stage:
 
     def _zero(self) -> None:
         world = self.world
-        world.zero_s = world.kernel.elapsed
+        world.zero_s = world.scheduler.elapsed
         world.gate.calls.clear()
         world.alarm_states.clear()
         world.topics.published.clear()
@@ -129,8 +129,8 @@ class Stage:
             tags=tags,
             subnets=((f"{REGION}{slot.zone}", f"subnet-0{slot.zone}"),),
             next_private_ips=list(slot.private_ips),
-            hooks=[Hook(HOOK, heartbeat_s=900)] if is_hooked else [],
-            warm_pool=WarmPool(min_size=1) if slot.warm_pool else None,
+            hooks=[LifecycleHook(HOOK, heartbeat_s=900)] if is_hooked else [],
+            warm_pool=GroupWarmPool(min_size=1) if slot.warm_pool else None,
             suspended={"AZRebalance"},
         )
         world.add_group(group, spec.picos)
@@ -174,7 +174,7 @@ class Stage:
 
     def set_mode(self, mode: ModeRecord) -> None:
         """Write the cell's mode as its next version."""
-        mode = replace(mode, ver=self.mode.ver + 1, since=self.world.kernel.now)
+        mode = replace(mode, ver=self.mode.ver + 1, since=self.world.scheduler.now)
         self.mode = mode
         self.world.admin.dynamodb.put_item(
             TableName=self.world.table.name, Item=item(CELL, "MODE", encode(mode), ver=mode.ver)
@@ -198,9 +198,9 @@ class Stage:
 
     def note(self, slot: str, kind: str, text: str) -> None:
         """Add a fact to the timeline."""
-        self.lines.append((self.world.kernel.elapsed - self.world.zero_s, slot, kind, text))
+        self.lines.append((self.world.scheduler.elapsed - self.world.zero_s, slot, kind, text))
 
-    def host(self, beat: Beat) -> DeskHost:
+    def host(self, beat: Beat) -> DrillHost:
         """Return the host that a beat is about: the slot's holder; its newest where none or `to` says so."""
         hosts = [one for one in self.world.hosts.values() if one.slot == beat.slot]
         if beat.to == NEWEST and hosts:

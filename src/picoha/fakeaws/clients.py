@@ -23,7 +23,7 @@ from botocore.compat import HTTPHeaders
 from botocore.loaders import Loader
 from botocore.model import OperationModel
 
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 from picoha.fakeaws.shapes import Shapes
 
 REGION = "eu-west-1"
@@ -51,7 +51,7 @@ class Service(Protocol):
         """The operations played."""
 
 
-class Gate:
+class CallGate:
     """Stands around every call; this one is open. Override to record, to let time pass, to fail.
 
     `before` may raise `DeskFault`, a botocore transport error or a kill; then nothing has been
@@ -66,7 +66,7 @@ class Gate:
 
 
 class _Wire:
-    def __init__(self, services: Mapping[str, Service], gate: Gate) -> None:
+    def __init__(self, services: Mapping[str, Service], gate: CallGate) -> None:
         self._services = services
         self._gate = gate
         self._numbers = itertools.count(1)
@@ -94,7 +94,7 @@ class _Wire:
             parsed, wrong = self._of(service).answer(model, operation(asked))
             if wrong:
                 raise WrongAnswer(f"{model.name}: {wrong}")
-        except DeskFault as fault:
+        except AwsFault as fault:
             status = fault.status
             parsed = {"Error": {"Code": fault.code, "Message": fault.message}, **fault.extra}
         request_id = f"{next(self._numbers):08x}-0000-4000-8000-000000000000"
@@ -145,7 +145,7 @@ def _shortcut(wire: _Wire) -> type:
 def connect(
     session: boto3.session.Session | botocore.session.Session,
     services: Mapping[str, Service],
-    gate: Gate,
+    gate: CallGate,
     is_short: bool = False,
 ) -> None:
     """Make every client created from `session` from now on an open line into the world.
@@ -172,8 +172,11 @@ def _models() -> Loader:
     return Loader()
 
 
-def desk_session(
-    services: Mapping[str, Service], gate: Gate | None = None, region: str = REGION, is_short: bool = False
+def fake_session(
+    services: Mapping[str, Service],
+    gate: CallGate | None = None,
+    region: str = REGION,
+    is_short: bool = False,
 ) -> boto3.session.Session:
     """Return a connected session that takes nothing from the machine's own AWS configuration.
 
@@ -184,7 +187,7 @@ def desk_session(
     core.set_config_variable("config_file", "/dev/null")
     core.set_config_variable("credentials_file", "/dev/null")
     core.set_credentials("desk", "desk")
-    connect(core, services, gate or Gate(), is_short)
+    connect(core, services, gate or CallGate(), is_short)
     return boto3.session.Session(region_name=region, botocore_session=core)
 
 
@@ -202,7 +205,7 @@ def page(items: Sequence[Answer], params: Mapping[str, Any], key: str, size_key:
     """
     token = str(params.get("NextToken") or "page-0")
     if not token.removeprefix("page-").isdigit():
-        raise DeskFault("InvalidNextToken", f"The token '{token}' is invalid")
+        raise AwsFault("InvalidNextToken", f"The token '{token}' is invalid")
     first = int(token.removeprefix("page-"))
     end = first + int(params.get(size_key, size))
     return {key: list(items[first:end])} | ({"NextToken": f"page-{end}"} if end < len(items) else {})

@@ -10,13 +10,13 @@ from typing import Any
 
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Operation
 from picoha.fakeaws.cloudwatch.metrics import only_played
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 
 def _chosen(statuses: Mapping[str, str], name: str | None, fault: str) -> list[tuple[str, str]]:
     """Give the one called `name`, or all; raise the 404 `fault` for a name that does not exist."""
     if name is not None and name not in statuses:
-        raise DeskFault(fault, f"{name} not found.", 404)
+        raise AwsFault(fault, f"{name} not found.", 404)
     return [(one, status) for one, status in sorted(statuses.items()) if name in (None, one)]
 
 
@@ -55,10 +55,10 @@ class Databases:
 class FileSystems:
     """EFS: a life-cycle state for each of `states`, by file system id."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self.states: dict[str, str] = {}
         self.operations: Mapping[str, Operation] = {"DescribeFileSystems": self.describe}
-        self._created_at = kernel.start
+        self._created_at = scheduler.start
 
     def set_status(self, name: str, state: str) -> None:
         """Create the file system, or change its state."""

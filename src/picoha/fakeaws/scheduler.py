@@ -18,7 +18,7 @@ from typing import Any
 START = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
-class DeskFault(Exception):
+class AwsFault(Exception):
     """An error answer of a desk service: AWS error code, message, HTTP status, and `extra` members.
 
     `extra` carries what an error tells beyond its code (DynamoDB's CancellationReasons, Item).
@@ -48,12 +48,12 @@ def _closed_door() -> threading.Lock:
 class Task:
     """A callback that may sleep in virtual time. Created by `Kernel.spawn` only."""
 
-    def __init__(self, kernel: Kernel, label: str, body: Callable[[], None]) -> None:
+    def __init__(self, scheduler: Scheduler, label: str, body: Callable[[], None]) -> None:
         self.label = label
         self.error: BaseException | None = None
         self.done = False
         self.killed = False
-        self._kernel = kernel
+        self._scheduler = scheduler
         self._body = body
         self._wake, self._parked = _closed_door(), _closed_door()
         self._thread = threading.Thread(target=self._run, name=label, daemon=True)
@@ -64,10 +64,10 @@ class Task:
             return
         if self._thread.ident is None:
             self._thread.start()
-        self._kernel.current = self
+        self._scheduler.current = self
         self._wake.release()
         self._parked.acquire()
-        self._kernel.current = None
+        self._scheduler.current = None
         if self.error is not None and not self.killed:
             raise self.error
 
@@ -99,7 +99,7 @@ class Task:
             self._parked.release()
 
 
-class Kernel:
+class Scheduler:
     """The desk's clock: `now`, `at`, `every`, `spawn`, `sleep`, `run_for`."""
 
     def __init__(self, seed: int = 0, start: datetime = START) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Operation
 from picoha.fakeaws.cloudwatch.metrics import invalid, only_played
 from picoha.fakeaws.cloudwatch.payloads import alarm_time
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Topics:
     the instant of the publish; it must not block.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self.published: list[Message] = []
         self.operations: Mapping[str, Operation] = {"Publish": self.publish}
-        self._kernel = kernel
+        self._scheduler = scheduler
         self._subscribers: dict[str, list[Callable[[Answer], None]]] = {}
 
     def create(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Topics:
         only_played(params, ("TopicArn", "Subject", "Message", "MessageAttributes"))
         topic, subject, text = params.get("TopicArn", ""), params.get("Subject"), params.get("Message", "")
         if topic not in self._subscribers:
-            raise DeskFault("NotFound", "Topic does not exist", 404)
+            raise AwsFault("NotFound", "Topic does not exist", 404)
         attributes = params.get("MessageAttributes", {})
         if not text:
             raise invalid("Invalid parameter: Empty message", "InvalidParameter")
@@ -94,8 +94,8 @@ class Topics:
             raise invalid("Invalid parameter: Message too long", "InvalidParameter")
         if subject is not None and not _one_short_line(subject):
             raise invalid("Invalid parameter: Subject", "InvalidParameter")
-        message_id = str(uuid.UUID(int=self._kernel.random.getrandbits(128), version=4))
-        message = Message(message_id, topic, subject, text, attributes, self._kernel.now)
+        message_id = str(uuid.UUID(int=self._scheduler.random.getrandbits(128), version=4))
+        message = Message(message_id, topic, subject, text, attributes, self._scheduler.now)
         self.published.append(message)
         for number, receive in enumerate(self._subscribers[topic]):
             receive(message.lambda_event(f"{topic}:{uuid.UUID(int=number)}"))

@@ -107,7 +107,7 @@ class MuteDetail(Inbound):
     muted_by: Hint = Field(default=None, alias="mutedByArn")
 
 
-class Alarm(Inbound):
+class AlarmData(Inbound):
     """`alarmData` of a direct invocation and `detail` of an EventBridge alarm event are the same document."""
 
     name: Name = Field(alias="alarmName")
@@ -136,7 +136,7 @@ class DirectAlarm(Inbound):
 
     arn: Hint = Field(default=None, alias="alarmArn")
     time: Time = None
-    alarm: Alarm = Field(alias="alarmData")
+    alarm: AlarmData = Field(alias="alarmData")
 
 
 class SnsNotification(Inbound):
@@ -172,7 +172,7 @@ class Lifecycle(Inbound):
     destination: Hint = Field(default=None, alias="Destination")
 
 
-class Activity(Inbound):
+class ActivityDetail(Inbound):
     """A finished scaling activity; a launch that failed early has no instance id."""
 
     scaling_group: Name = Field(alias="AutoScalingGroupName")
@@ -194,7 +194,7 @@ class SpotInterruption(Inbound):
     action: Name = Field(alias="instance-action")
 
 
-class Health(Inbound):
+class HealthDetail(Inbound):
     """An AWS Health event, such as the planned retirement of an instance."""
 
     code: Name = Field(alias="eventTypeCode")

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from picoha.app.errors import MalformedEvent, UnknownEvent
 from picoha.lambdas.doorbell_models import (
-    Activity,
-    Alarm,
+    ActivityDetail,
+    AlarmData,
     DirectAlarm,
     Envelope,
-    Health,
+    HealthDetail,
     Inbound,
     Lifecycle,
     SnsAlarm,
@@ -118,7 +118,7 @@ def _from_direct_alarm(direct: DirectAlarm) -> Wakeup:
     return _alarm_wakeup(direct.alarm, event_id=None, envelope_time=direct.time)
 
 
-def _alarm_wakeup(alarm: Alarm, event_id: str | None, envelope_time: datetime | None) -> Wakeup:
+def _alarm_wakeup(alarm: AlarmData, event_id: str | None, envelope_time: datetime | None) -> Wakeup:
     changed_at = alarm.state.timestamp or envelope_time
     previous = alarm.previous.value if alarm.previous else None
     detail = f"alarm {alarm.name} ({alarm.form}) {_change(previous, alarm.state.value)}"
@@ -184,7 +184,7 @@ def _ring(envelope: Envelope, cause: Cause, detail: str, *subjects: str | None) 
 
 
 def _alarm_change(envelope: Envelope) -> Wakeup:
-    return _alarm_wakeup(_detail(Alarm, envelope), envelope.id, envelope.time)
+    return _alarm_wakeup(_detail(AlarmData, envelope), envelope.id, envelope.time)
 
 
 def _lifecycle_action(envelope: Envelope) -> Wakeup:
@@ -197,7 +197,7 @@ def _lifecycle_action(envelope: Envelope) -> Wakeup:
 
 
 def _scaling_activity(envelope: Envelope) -> Wakeup:
-    seen = _detail(Activity, envelope)
+    seen = _detail(ActivityDetail, envelope)
     # StatusCode is left alone: AWS sends "InProgress" with successful launches and terminations.
     detail = f"{seen.scaling_group}: {envelope.detail_type} {seen.instance or 'without an instance'}"
     if seen.cause:
@@ -217,7 +217,7 @@ def _spot_interruption(envelope: Envelope) -> Wakeup:
 
 
 def _health_event(envelope: Envelope) -> Wakeup:
-    seen = _detail(Health, envelope)
+    seen = _detail(HealthDetail, envelope)
     starts = f", starts {seen.starts_at.isoformat()}" if seen.starts_at else ""
     detail = f"{seen.code} is {seen.status or 'announced'}{starts}"
     return _ring(envelope, Cause.HEALTH, detail, *seen.entities)
@@ -228,7 +228,7 @@ def _tick(envelope: Envelope) -> Wakeup:
     return _ring(envelope, Cause.TICK, "the schedule says look")
 
 
-_ROADS: dict[tuple[str, str], Callable[[Envelope], Wakeup]] = {
+_PARSERS: dict[tuple[str, str], Callable[[Envelope], Wakeup]] = {
     ("aws.cloudwatch", "CloudWatch Alarm State Change"): _alarm_change,
     ("aws.cloudwatch", "CloudWatch Alarm Contributor State Change"): _alarm_change,
     ("aws.autoscaling", "EC2 Instance-launch Lifecycle Action"): _lifecycle_action,
@@ -246,8 +246,8 @@ _ROADS: dict[tuple[str, str], Callable[[Envelope], Wakeup]] = {
 
 
 def _from_eventbridge(envelope: Envelope) -> Wakeup:
-    road = _ROADS.get((envelope.source, envelope.detail_type))
-    if road is None:
+    parser = _PARSERS.get((envelope.source, envelope.detail_type))
+    if parser is None:
         pair = f"{shown(envelope.detail_type)} from {shown(envelope.source)}"
         raise UnknownEvent(f"event.detail-type: {pair} is not one of picoha's doorbells")
-    return road(envelope)
+    return parser(envelope)

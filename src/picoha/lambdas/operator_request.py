@@ -41,7 +41,7 @@ class Args(BaseModel):
     limit: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
 
 
-class Envelope(BaseModel):
+class RequestEnvelope(BaseModel):
     """What is sent: a verb with its arguments, and for a change why and by whom."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +85,7 @@ LOOKS = frozenset(
 
 def read_command(event: object, request_id: str) -> Command:
     """Return the command in an event; raises MalformedEvent naming the argument, the value and the rule."""
-    envelope = _validated(Envelope, event, "request")
+    envelope = _validated(RequestEnvelope, event, "request")
     if envelope.verb not in TAKES:
         raise MalformedEvent(f"request.verb: no command {envelope.verb!r}; known: {', '.join(TAKES)}")
     args = _validated(Args, envelope.args, "args")
@@ -105,7 +105,7 @@ def read_command(event: object, request_id: str) -> Command:
     )
 
 
-def _agree(envelope: Envelope, args: Args) -> None:
+def _agree(envelope: RequestEnvelope, args: Args) -> None:
     """Refuse what this verb does not take, and what it needs and was not given."""
     takes = TAKES[envelope.verb]
     given = {name for name, value in args.model_dump().items() if value is not None}

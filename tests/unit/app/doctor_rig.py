@@ -13,18 +13,18 @@ from picoha.adapters.aws.items import report_item
 from picoha.app import doctor
 from picoha.app.gather import one_by_one
 from picoha.domain.doctor.findings import Finding
-from picoha.drills.clock import DeskClock
-from picoha.drills.doctor_answers import Furniture, furnish
-from picoha.drills.drill import Desk
+from picoha.drills.clock import DrillClock
+from picoha.drills.doctor_answers import DoctorAnswers, answer_doctor
+from picoha.drills.drill import Drill
 from picoha.drills.story import DEMO, Cell, Story
 from picoha.fakeaws.autoscaling.group import Group
-from picoha.fakeaws.clients import Gate, desk_session
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.clients import CallGate, fake_session
+from picoha.fakeaws.scheduler import AwsFault
 
 SLOTS = (DEMO[0].model_copy(update={"warm_pool": True}), *DEMO[1:])
 
 
-class Denier(Gate):
+class Denier(CallGate):
     """Refuses the operations in `denied`, and keeps the names of all that were called."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Denier(Gate):
     def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
         self.called.append(operation)
         if operation in self.denied:
-            raise DeskFault("AccessDenied", f"not authorized to perform {operation}", 403)
+            raise AwsFault("AccessDenied", f"not authorized to perform {operation}", 403)
 
 
 class Clinic:
@@ -42,13 +42,13 @@ class Clinic:
 
     def __init__(self) -> None:
         story = Story(title="a sound cell", why="doctor looks at it", cell=Cell(mode="enforce"), slot=SLOTS)
-        self.desk = Desk(story)
-        self.world = self.desk.world
-        self.desk.stage.prepare()
-        self.shown: Furniture = furnish(self.world)
+        self.drill = Drill(story)
+        self.world = self.drill.world
+        self.drill.setup.prepare()
+        self.shown: DoctorAnswers = answer_doctor(self.world)
         self.gate = Denier()
-        clients = Clients(desk_session(self.world.services, self.gate))
-        ports = bootstrap.operator(self.desk.settings, clients, DeskClock(self.world.kernel), one_by_one)
+        clients = Clients(fake_session(self.world.services, self.gate))
+        ports = bootstrap.operator(self.drill.settings, clients, DrillClock(self.world.scheduler), one_by_one)
         self.examine = ports.examine
         self.ports: doctor.DoctorPorts = ports.examine.args[0]  # type: ignore[attr-defined]  # a partial
 
@@ -97,4 +97,4 @@ def clinic() -> Iterator[Clinic]:
     try:
         yield built
     finally:
-        built.world.kernel.close()
+        built.world.scheduler.close()

@@ -26,10 +26,10 @@ from picoha.domain.model import (
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, SlotRecord
 from picoha.domain.situation import Observation
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.dynamodb.api import Tables
 from picoha.fakeaws.dynamodb.rows import Table
-from picoha.fakeaws.scheduler import START, Kernel
+from picoha.fakeaws.scheduler import START, Scheduler
 from unit.app.loop_ports import (
     EC1,
     EC1_HOST,
@@ -54,10 +54,10 @@ class Cell:
     voice: Voice = field(default_factory=Voice)
 
     def __post_init__(self) -> None:
-        tables = Tables(Kernel())
+        tables = Tables(Scheduler())
         self.table: Table = tables.create(table_name("demo"))
-        self.client: Any = desk_session({"dynamodb": tables}).client("dynamodb")
-        self.memory = Watched(AwsMemory(self.table.name, Clients(desk_session({"dynamodb": tables}))))
+        self.client: Any = fake_session({"dynamodb": tables}).client("dynamodb")
+        self.memory = Watched(AwsMemory(self.table.name, Clients(fake_session({"dynamodb": tables}))))
         self.eyes = Eyes(self.clock)
         self.ports = Ports("demo", self.eyes, self.hands, self.memory, self.voice, self.clock, one_by_one)
         self.write(item(CELL, "MODE", encode(ModeRecord(ver=1, mode=Mode.ENFORCE)), ver=1))

@@ -18,7 +18,7 @@ from picoha.domain.doctor.findings import Level, exit_code
 from picoha.domain.doctor.groups import LAUNCH_HOOK
 from picoha.domain.doctor.table import CHECKS
 from picoha.domain.model import AgentPhase, NamesReading, SlotName
-from picoha.fakeaws.autoscaling.group import Hook, WarmPool
+from picoha.fakeaws.autoscaling.group import GroupWarmPool, LifecycleHook
 from picoha.fakeaws.clients import ACCOUNT, REGION
 from unit.app.doctor_rig import Clinic, clinic
 
@@ -98,7 +98,7 @@ def report(slot: str, **fields: Any) -> Break:
 
 
 def late(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(cell.world.kernel, "elapsed", cell.world.kernel.elapsed + 120)
+    patch.setattr(cell.world.scheduler, "elapsed", cell.world.scheduler.elapsed + 120)
 
 
 def newer(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def two_versions(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
 def no_report(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
     extra = cell.world.ec2.launch(tags=cell.holder("ec1").tags, interface_tags=cell.holder("ec1").tags)
     extra.state = "running"
-    extra.history.append((cell.world.kernel.elapsed, "running"))
+    extra.history.append((cell.world.scheduler.elapsed, "running"))
     instances = dict(cell.world.ec2.instances)
     del cell.world.ec2.instances[extra.id]
     patch.setattr(cell.world.ec2, "instances", instances)
@@ -148,9 +148,9 @@ def data_disk(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cell.shown, "disks", [*cell.shown.disks, {"DeviceName": "/dev/xvdf", "Ebs": ebs}])
 
 
-OPEN_HOOK = Hook(LAUNCH_HOOK, heartbeat_s=900, default_result="CONTINUE")
-SHORT_HOOK = Hook(LAUNCH_HOOK, heartbeat_s=60)
-OTHER_HOOK = Hook("other", heartbeat_s=3600)
+OPEN_HOOK = LifecycleHook(LAUNCH_HOOK, heartbeat_s=900, default_result="CONTINUE")
+SHORT_HOOK = LifecycleHook(LAUNCH_HOOK, heartbeat_s=60)
+OTHER_HOOK = LifecycleHook("other", heartbeat_s=3600)
 WRONG = NamesReading(are_right=False, problem="pico.rcp.server.host is 10.9.9.9, should be 10.0.3.11")
 
 BAD: list[tuple[str, Break, Level, str, str]] = [
@@ -189,13 +189,13 @@ BAD: list[tuple[str, Break, Level, str, str]] = [
     ("launch-hook", group("ec1", hooks=[SHORT_HOOK]), ERROR, "ec1", "waits 60 s: less than 900 s"),
     (
         "launch-hook",
-        group("ec1", hooks=[Hook(LAUNCH_HOOK, heartbeat_s=900), OTHER_HOOK]),
+        group("ec1", hooks=[LifecycleHook(LAUNCH_HOOK, heartbeat_s=900), OTHER_HOOK]),
         WARN,
         "ec1",
         "300 s",
     ),
-    ("warm-pool", group("platform1", warm_pool=WarmPool()), WARN, "platform1", "MinSize is 0"),
-    ("warm-pool", group("ec1", warm_pool=WarmPool(min_size=1)), WARN, "ec1", "the warm pool is empty"),
+    ("warm-pool", group("platform1", warm_pool=GroupWarmPool()), WARN, "platform1", "MinSize is 0"),
+    ("warm-pool", group("ec1", warm_pool=GroupWarmPool(min_size=1)), WARN, "ec1", "the warm pool is empty"),
     ("placement", tagged("platform1", picos="platform:7100 ec9:7109"), WARN, "platform1", "share a host"),
     ("scale-in-protection", shown(shielded=True), WARN, "ec1", "protected from scale-in"),
     ("scale-in-protection", shown(shields_new=True), WARN, "ec1", "new hosts are protected"),

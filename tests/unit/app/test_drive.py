@@ -11,7 +11,7 @@ from picoha.app.errors import LostRace, MemoryUnreadable
 from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import InstanceState
 from picoha.domain.rules import table
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 from unit.app.loop_ports import EC1, EC1_HOST
 from unit.app.loop_rig import POLICY, Cell, fencing, refusal, settled
 
@@ -24,10 +24,10 @@ def near(monkeypatch: pytest.MonkeyPatch, *look_again_s: float | None) -> None:
     """Let ec1 answer that it waits, looking again after each of these spans in turn."""
     spans = iter(look_again_s)
 
-    def waiting(case: Case) -> Decision:
+    def waiting(situation: Situation) -> Decision:
         return Decision(Answer.WAIT, "near", look_again_s=next(spans))
 
-    rule = Rule(1, "planted", lambda case: case.sight.name == EC1, waiting)
+    rule = Rule(1, "planted", lambda situation: situation.observed.name == EC1, waiting)
     monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
 
 
@@ -140,11 +140,11 @@ def test_who_lost_a_race_looks_again_after_2_s() -> None:
 
 
 def test_a_loop_that_never_settles_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def restless(case: Case) -> Decision:
-        return Decision(Answer.UPKEEP, "again", change=Change(record=case.record), look_again_s=0.0)
+    def restless(situation: Situation) -> Decision:
+        return Decision(Answer.UPKEEP, "again", change=Change(record=situation.record), look_again_s=0.0)
 
     cell = settled()
-    rule = Rule(1, "planted", lambda case: case.sight.name == EC1, restless)
+    rule = Rule(1, "planted", lambda situation: situation.observed.name == EC1, restless)
     monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
     report = driven(cell, budget_s=50)
     assert (report.passes, report.saved) == (PASSES, PASSES)

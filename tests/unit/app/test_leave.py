@@ -32,7 +32,7 @@ def cell(built: Clinic) -> Iterator[Clinic]:
 
 def observe(cell: Clinic) -> None:
     """Write what `picoha mode observe` and the loop's next look write."""
-    mode = replace(cell.desk.stage.mode, mode=Mode.OBSERVE)
+    mode = replace(cell.drill.setup.mode, mode=Mode.OBSERVE)
     cell.rewrite(item(CELL, "MODE", encode(mode), ver=mode.ver))
     for record in cell.world.records().values():
         cell.rewrite(slot_item(replace(record, is_armed=False), "leaving"))
@@ -61,7 +61,7 @@ def test_what_is_mended_no_longer_depends(cell: Clinic, monkeypatch: pytest.Monk
 
 
 def test_an_open_operation_is_waited_for(cell: Clinic) -> None:
-    now = cell.world.kernel.now
+    now = cell.world.scheduler.now
     open_now = Operation("ec1-1-2", Verb.FAILOVER, Step.FENCING, now, now, 445, "silent", 1)
     record = cell.world.records()[SlotName("ec1")]
     cell.rewrite(slot_item(replace(record, operation=open_now), "leaving"))

@@ -24,7 +24,7 @@ from picoha.domain.model import (
     Unknown,
 )
 from picoha.domain.record import Mode, ModeRecord
-from picoha.domain.situation import Observation, SlotSight
+from picoha.domain.situation import Observation, SlotObservation
 from picoha.fakeaws.scheduler import START
 from unit.app.loop_ports import EC1, EC1_HOST, PLATFORM1, PLATFORM_HOST, declared, running
 from unit.app.loop_rig import Cell, settled
@@ -60,7 +60,7 @@ def changed(before: Observation, after: Observation) -> dict[str, dict[str, Any]
     return found
 
 
-def depending(cell: Cell, *names: str) -> SlotSight:
+def depending(cell: Cell, *names: str) -> SlotObservation:
     """See ec1 while it depends on these."""
     dependencies = tuple(Dependency(*one.split(":", 1)) for one in names)
     cell.eyes.slots[0] = declared(EC1, Kind.EXECUTION, EC1_HOST, depends_on=dependencies)

@@ -14,7 +14,7 @@ from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import InstanceId, InstanceState, Member
 from picoha.domain.record import Phase, Step
 from picoha.domain.rules import table
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 from unit.app.loop_ports import EC1, EC1_HOST, PLATFORM1, PLATFORM_HOST, Crash
 from unit.app.loop_rig import Cell, fencing, refusal, settled
 
@@ -28,9 +28,9 @@ def raising(problem: BaseException) -> Callable[[], None]:
     return at_once
 
 
-def planted(monkeypatch: pytest.MonkeyPatch, then: Callable[[Case], Decision]) -> None:
+def planted(monkeypatch: pytest.MonkeyPatch, then: Callable[[Situation], Decision]) -> None:
     """Put a wrong rule for ec1 before all others."""
-    rule = Rule(1, "planted", lambda case: case.sight.name == EC1, then)
+    rule = Rule(1, "planted", lambda situation: situation.observed.name == EC1, then)
     monkeypatch.setattr(table, "SLOT_RULES", (rule, *table.SLOT_RULES))
 
 
@@ -180,20 +180,20 @@ def test_a_table_that_cannot_be_read_is_said_for_the_cell_where_no_slot_is_known
 # What must never be ordered.
 
 
-def bystander(case: Case) -> Decision:
+def bystander(situation: Situation) -> Decision:
     """Order the Platform's host to be fenced, in ec1's name."""
-    change = Change(record=case.record, event="wrong")
+    change = Change(record=situation.record, event="wrong")
     return Decision(Answer.SEND, "wrong", actions=(FenceHost(PLATFORM_HOST),), change=change)
 
 
-def second_grant(case: Case) -> Decision:
-    record = replace(case.record, epoch=case.record.epoch + 1, holder=InstanceId("i-new"))
+def second_grant(situation: Situation) -> Decision:
+    record = replace(situation.record, epoch=situation.record.epoch + 1, holder=InstanceId("i-new"))
     return Decision(Answer.STEP, "wrong", change=Change(record=record, grant=InstanceId("i-new")))
 
 
 @pytest.mark.parametrize(("then", "told"), [(bystander, "S6"), (second_grant, "S2")])
 def test_a_forbidden_decision_raises_and_nothing_is_written_or_sent(
-    then: Callable[[Case], Decision], told: str, monkeypatch: pytest.MonkeyPatch
+    then: Callable[[Situation], Decision], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = settled()
     before = cell.table.snapshot()

@@ -16,8 +16,8 @@ from picoha.app.operator.views import show
 from picoha.cli import timeline_svg
 from picoha.cli.timeline_svg import LANES, MOST_EVENTS, PHASES, TURNS, Moment, svg
 from picoha.domain.policy import Policy
-from picoha.drills import drill
-from picoha.drills.clock import DeskClock
+from picoha.drills.clock import DrillClock
+from picoha.drills.drill import Drill, DrillReport, played, report
 from picoha.drills.story import read_story
 
 STORIES = Path(__file__).parents[3] / "stories"
@@ -25,17 +25,17 @@ MOST_BYTES = 40_000
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[drill.Desk]:
-    played = drill.played(read_story(STORIES / "platform-host-lost.toml"))
-    yield played
-    played.world.kernel.close()
+def drill() -> Iterator[Drill]:
+    done = played(read_story(STORIES / "platform-host-lost.toml"))
+    yield done
+    done.world.scheduler.close()
 
 
 @pytest.fixture(scope="module")
-def record(desk: drill.Desk) -> str:
+def record(drill: Drill) -> str:
     """The same failover from the table alone, as the operator function shows it."""
-    world = desk.world
-    ports = bootstrap.operator(desk.settings, world.admin, DeskClock(world.kernel), one_by_one)
+    world = drill.world
+    ports = bootstrap.operator(drill.settings, world.admin, DrillClock(world.scheduler), one_by_one)
     asked = Asked(Command("show", operation="platform1-1-2"), ports, Policy())
     return timeline_svg.of_record(show(asked).data)
 
@@ -56,8 +56,8 @@ def bars(picture: str, words: str) -> list[tuple[float, float]]:
     ]
 
 
-def test_a_drill_shows_every_lane_every_phase_and_every_event(desk: drill.Desk) -> None:
-    picture = timeline_svg.of_drill(drill.report(desk, 0))
+def test_a_drill_shows_every_lane_every_phase_and_every_event(drill: Drill) -> None:
+    picture = timeline_svg.of_drill(report(drill, 0))
     told = texts(picture)
     assert set(LANES) <= set(told)
     assert "The Platform's host is lost: platform1" in told
@@ -69,8 +69,8 @@ def test_a_drill_shows_every_lane_every_phase_and_every_event(desk: drill.Desk) 
     assert "i-00000000000000001 is proven off; waiting for its replacement" in told
 
 
-def test_the_address_is_free_only_after_the_proof_and_until_it_is_moved(desk: drill.Desk) -> None:
-    picture = timeline_svg.of_drill(drill.report(desk, 0))
+def test_the_address_is_free_only_after_the_proof_and_until_it_is_moved(drill: Drill) -> None:
+    picture = timeline_svg.of_drill(report(drill, 0))
     (fenced,) = bars(picture, "proven off")
     (free,) = bars(picture, "free")
     (moved,) = bars(picture, "on the new host")
@@ -78,7 +78,7 @@ def test_the_address_is_free_only_after_the_proof_and_until_it_is_moved(desk: dr
     assert sum(free) == pytest.approx(moved[0], abs=0.2)
 
 
-def test_the_same_renderer_draws_the_record(desk: drill.Desk, record: str) -> None:
+def test_the_same_renderer_draws_the_record(drill: Drill, record: str) -> None:
     told = texts(record)
     assert "platform1-1-2" in told
     assert any(one.startswith("failover by controller; 0 s is 2026-") for one in told)
@@ -93,8 +93,8 @@ def test_a_record_without_alarms_does_not_say_that_all_was_well(record: str) -> 
     assert not bars(record, "OK")
 
 
-def test_a_picture_stands_alone_and_fits_a_ticket(desk: drill.Desk, record: str) -> None:
-    for picture in (timeline_svg.of_drill(drill.report(desk, 0)), record):
+def test_a_picture_stands_alone_and_fits_a_ticket(drill: Drill, record: str) -> None:
+    for picture in (timeline_svg.of_drill(report(drill, 0)), record):
         assert len(picture.encode()) <= MOST_BYTES
         assert not re.search(r"<(script|style|image|foreignObject|use|a)\b|href|@import|url\(", picture)
         assert re.findall(r"https?://[^\"]*", picture) == ["http://www.w3.org/2000/svg"]
@@ -136,9 +136,7 @@ def test_what_comes_from_outside_is_escaped() -> None:
 
 def test_nothing_recorded_is_said() -> None:
     assert "nothing was recorded" in texts(svg("t", []))
-    assert "nothing was recorded" in texts(
-        timeline_svg.of_drill(drill.DrillReport("t", [], {}, {}, [], None))
-    )
+    assert "nothing was recorded" in texts(timeline_svg.of_drill(DrillReport("t", [], {}, {}, [], None)))
 
 
 def test_one_event_alone_is_drawn() -> None:

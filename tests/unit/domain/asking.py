@@ -8,12 +8,14 @@ from builders import a_request, ago
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.model import InstanceId
 from picoha.domain.record import RequestVerb
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 
-def asked(sight: SlotSight, verb: RequestVerb, instance: str | None = None, age: float = 3) -> SlotSight:
+def asked(
+    observed: SlotObservation, verb: RequestVerb, instance: str | None = None, age: float = 3
+) -> SlotObservation:
     named = InstanceId(instance) if instance else None
-    return replace(sight, requests=(a_request(verb, sight.name, instance=named, at=ago(age)),))
+    return replace(observed, requests=(a_request(verb, observed.name, instance=named, at=ago(age)),))
 
 
 def change_of(decision: Decision) -> Change:

@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from picoha.adapters.aws.items import CELL, item, report_item, slot_item
 from picoha.domain.model import AgentPhase, InstanceId, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Phase, SlotRecord
-from picoha.drills.hosts import DeskHost
+from picoha.drills.hosts import DrillHost
 from picoha.drills.setup import tags_of
 from picoha.drills.story import DEMO
 from picoha.drills.world import World
-from picoha.fakeaws.autoscaling.group import Group, Hook
+from picoha.fakeaws.autoscaling.group import Group, LifecycleHook
 from picoha.fakeaws.clients import Answer
-from picoha.fakeaws.scheduler import START, DeskFault
+from picoha.fakeaws.scheduler import START, AwsFault
 from picoha.lambdas.doorbells import Cause, parse
 
 EC1, PLATFORM1 = SlotName("ec1"), SlotName("platform1")
@@ -29,7 +29,9 @@ PICOS = {
 class Rung:
     """A world of two slots whose doorbells are kept."""
 
-    def __init__(self, *slots: SlotName, hooks: tuple[Hook, ...] = (), owners_start: bool = False) -> None:
+    def __init__(
+        self, *slots: SlotName, hooks: tuple[LifecycleHook, ...] = (), owners_start: bool = False
+    ) -> None:
         self.world = World("demo")
         self.world.owners_start = owners_start
         self.events: list[Any] = []
@@ -41,16 +43,16 @@ class Rung:
                 f"demo-{slot}", tags=tags_of("demo", declared), hooks=list(hooks), next_private_ips=ips
             )
             self.world.add_group(group, PICOS[slot])
-        self.world.kernel.run_for(60)
+        self.world.scheduler.run_for(60)
 
-    def host(self, slot: SlotName = EC1) -> DeskHost:
+    def host(self, slot: SlotName = EC1) -> DrillHost:
         return [one for one in self.world.hosts.values() if one.slot == slot][-1]
 
     def causes(self) -> list[tuple[Cause, str]]:
         """Return every doorbell as the handler reads it; an event that it cannot read raises here."""
         return [(one.cause, one.detail) for one in map(parse, self.events)]
 
-    def grant(self, host: DeskHost, holder: str = "", ver: int = 1) -> None:
+    def grant(self, host: DrillHost, holder: str = "", ver: int = 1) -> None:
         """Write the record in which this host, or another one, holds its slot."""
         held_by = InstanceId(holder or host.instance.id)
         record = SlotRecord(host.slot, ver=ver, epoch=1, holder=held_by, phase=Phase.ACTIVE)
@@ -61,7 +63,7 @@ class Rung:
 
 
 def test_the_life_of_a_host_rings_as_ec2_and_auto_scaling_do() -> None:
-    rung = Rung(EC1, hooks=(Hook("picoha-launch", heartbeat_s=900),))
+    rung = Rung(EC1, hooks=(LifecycleHook("picoha-launch", heartbeat_s=900),))
     seen = [(cause, one["detail-type"]) for (cause, _), one in zip(rung.causes(), rung.events, strict=True)]
     assert seen == [
         (Cause.INSTANCE, "EC2 Instance State-change Notification"),
@@ -75,16 +77,16 @@ def test_an_event_arrives_half_a_second_after_what_it_tells_of() -> None:
     rung = Rung(EC1)
     rung.events.clear()
     rung.world.ec2.terminate(rung.host().instance.id)
-    rung.world.kernel.run_for(0.4)
+    rung.world.scheduler.run_for(0.4)
     assert rung.events == []
-    rung.world.kernel.run_for(0.1)
+    rung.world.scheduler.run_for(0.1)
     assert rung.events[0]["detail"]["state"] == "shutting-down"
 
 
 def test_events_that_the_template_has_no_rule_for_do_not_ring() -> None:
     rung = Rung()
     rung.world.emit("aws.cloudwatch", "CloudWatch Alarm State Change", {}, [])
-    rung.world.kernel.run_for(10)
+    rung.world.scheduler.run_for(10)
     assert rung.events == []
 
 
@@ -141,7 +143,7 @@ def test_the_owners_boot_unit_starts_the_picos_unless_the_gate_is_armed() -> Non
         TableName=armed.world.table.name, Item=slot_item(SlotRecord(EC1, ver=1, is_armed=True), "n")
     )
     armed.world.add_group(Group("demo-ec1", tags=tags_of("demo", DEMO[1])), PICOS[EC1])
-    armed.world.kernel.run_for(60)
+    armed.world.scheduler.run_for(60)
     assert armed.host().running == set()
 
 
@@ -149,7 +151,7 @@ def test_the_owners_boot_unit_starts_the_picos_unless_the_gate_is_armed() -> Non
 def test_a_host_that_ends_runs_nothing_any_more(end: str) -> None:
     rung = Rung(EC1, owners_start=True)
     getattr(rung.world.ec2, end)(rung.host().instance.id)
-    rung.world.kernel.run_for(40)
+    rung.world.scheduler.run_for(40)
     host = rung.world.hosts[next(iter(rung.world.hosts))]
     assert (host.is_up, host.running) == (False, set())
 
@@ -159,7 +161,7 @@ def test_a_host_that_is_ended_without_its_operating_system_says_no_goodbye() -> 
         rung = Rung(EC1, owners_start=True)
         instance = rung.host().instance.id
         rung.world.ec2.terminate(instance, skip_os_shutdown=skip)
-        rung.world.kernel.run_for(10)
+        rung.world.scheduler.run_for(10)
         report = rung.world.last_report(instance)
         return report is not None and report.leaving_at is not None
 
@@ -169,7 +171,7 @@ def test_a_host_that_is_ended_without_its_operating_system_says_no_goodbye() -> 
 def test_an_instance_without_a_slot_is_no_host() -> None:
     rung = Rung()
     rung.world.ec2.launch(tags={"picoha:cell": "demo"})
-    rung.world.kernel.run_for(60)
+    rung.world.scheduler.run_for(60)
     assert rung.world.hosts == {}
 
 
@@ -242,18 +244,18 @@ def test_only_the_controllers_calls_are_counted_and_take_time() -> None:
     for clients in (world.admin, world.agents, world.controller):
         clients.ec2.describe_instances()
     assert world.gate.calls == {"DescribeInstances": 1}
-    assert world.kernel.elapsed == 0  # outside a task, time stands still
+    assert world.scheduler.elapsed == 0  # outside a task, time stands still
 
     def invocation() -> None:
         world.controller.ec2.describe_instances()
         world.controller.ec2.describe_instances()
 
-    world.kernel.spawn("handler", invocation)
-    world.kernel.run_for(0.4)
+    world.scheduler.spawn("handler", invocation)
+    world.scheduler.run_for(0.4)
     assert world.gate.calls["DescribeInstances"] == 3
-    assert not world.kernel.tasks[-1].done
-    world.kernel.run_for(0.1)
-    assert world.kernel.tasks[-1].done
+    assert not world.scheduler.tasks[-1].done
+    world.scheduler.run_for(0.1)
+    assert world.scheduler.tasks[-1].done
 
 
 def test_a_fault_before_a_call_undoes_it_and_one_after_it_only_loses_its_answer() -> None:
@@ -262,7 +264,7 @@ def test_a_fault_before_a_call_undoes_it_and_one_after_it_only_loses_its_answer(
 
     def refuse(_service: str, operation: str, _params: dict[str, Any]) -> None:
         if operation == "StopInstances":
-            raise DeskFault("RequestLimitExceeded", "slow down", 503)
+            raise AwsFault("RequestLimitExceeded", "slow down", 503)
 
     def lose(_service: str, operation: str, _params: dict[str, Any], _answer: Answer) -> None:
         if operation == "StopInstances":

@@ -11,17 +11,17 @@ from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutEr
 
 from picoha.fakeaws.clients import (
     Answer,
-    Gate,
+    CallGate,
     NotPlayed,
     Operation,
     WrongAnswer,
     connect,
-    desk_session,
+    fake_session,
     matches,
     page,
 )
 from picoha.fakeaws.ec2.api import Ec2
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 
 class Played:
@@ -31,7 +31,7 @@ class Played:
         self.operations = operations
 
 
-class Recorder(Gate):
+class Recorder(CallGate):
     """A gate that keeps what passes."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ def test_service_sees_the_callers_params_and_its_answer_comes_back_whole() -> No
         asked.append(params)
         return {"Addresses": [{"PublicIp": "203.0.113.10"}]}
 
-    ec2 = desk_session({"ec2": Played(DescribeAddresses=describe)}).client("ec2")
+    ec2 = fake_session({"ec2": Played(DescribeAddresses=describe)}).client("ec2")
     filters: Any = [{"Name": "tag:picoha:cell", "Values": ["demo"]}]
     answer = ec2.describe_addresses(Filters=filters)
     assert asked == [{"Filters": filters}]
@@ -68,7 +68,7 @@ def test_service_sees_the_callers_params_and_its_answer_comes_back_whole() -> No
 
 def test_request_ids_are_unique_and_the_same_in_every_run() -> None:
     def two() -> list[str]:
-        ec2 = desk_session({"ec2": Played(DescribeAddresses=lambda _: {"Addresses": []})}).client("ec2")
+        ec2 = fake_session({"ec2": Played(DescribeAddresses=lambda _: {"Addresses": []})}).client("ec2")
         return [ec2.describe_addresses()["ResponseMetadata"]["RequestId"] for _ in range(2)]
 
     assert two() == two()
@@ -77,8 +77,8 @@ def test_request_ids_are_unique_and_the_same_in_every_run() -> None:
 
 def test_a_fault_becomes_botocores_client_error_with_code_status_and_extra_members() -> None:
     reasons = [{"Code": "ConditionalCheckFailed", "Message": "no"}, {"Code": "None"}]
-    fault = DeskFault("TransactionCanceledException", "cancelled", extra={"CancellationReasons": reasons})
-    table = desk_session({"dynamodb": Played(TransactWriteItems=raising(fault))}).client("dynamodb")
+    fault = AwsFault("TransactionCanceledException", "cancelled", extra={"CancellationReasons": reasons})
+    table = fake_session({"dynamodb": Played(TransactWriteItems=raising(fault))}).client("dynamodb")
     with pytest.raises(table.exceptions.TransactionCanceledException) as caught:
         table.transact_write_items(TransactItems=[{"Delete": {"TableName": "t", "Key": {"pk": {"S": "a"}}}}])
     assert caught.value.response["CancellationReasons"] == reasons
@@ -87,8 +87,8 @@ def test_a_fault_becomes_botocores_client_error_with_code_status_and_extra_membe
 
 
 def test_a_conditional_failure_carries_the_item_it_met() -> None:
-    fault = DeskFault("ConditionalCheckFailedException", "no", extra={"Item": {"pk": {"S": "a"}}})
-    table = desk_session({"dynamodb": Played(PutItem=raising(fault))}).client("dynamodb")
+    fault = AwsFault("ConditionalCheckFailedException", "no", extra={"Item": {"pk": {"S": "a"}}})
+    table = fake_session({"dynamodb": Played(PutItem=raising(fault))}).client("dynamodb")
     with pytest.raises(table.exceptions.ConditionalCheckFailedException) as caught:
         table.put_item(TableName="t", Item={"pk": {"S": "a"}})
     response: Any = caught.value.response
@@ -96,19 +96,19 @@ def test_a_conditional_failure_carries_the_item_it_met() -> None:
 
 
 def test_an_operation_the_desk_does_not_play_is_never_a_silent_success() -> None:
-    ec2 = desk_session({"ec2": Ec2(Kernel())}).client("ec2")
+    ec2 = fake_session({"ec2": Ec2(Scheduler())}).client("ec2")
     with pytest.raises(NotPlayed, match="RebootInstances"):
         ec2.reboot_instances(InstanceIds=["i-1"])
 
 
 def test_a_service_the_desk_does_not_play_is_never_a_silent_success() -> None:
     with pytest.raises(NotPlayed, match="'ec2'"):
-        desk_session({}).client("ec2").describe_instances()
+        fake_session({}).client("ec2").describe_instances()
 
 
 def test_a_request_that_botocore_refuses_never_reaches_the_service() -> None:
     gate = Recorder()
-    ec2 = desk_session({"ec2": Ec2(Kernel())}, gate).client("ec2")
+    ec2 = fake_session({"ec2": Ec2(Scheduler())}, gate).client("ec2")
     with pytest.raises(ParamValidationError):
         ec2.terminate_instances(InstanceIds="i-1")
     assert gate.seen == []
@@ -116,28 +116,28 @@ def test_a_request_that_botocore_refuses_never_reaches_the_service() -> None:
 
 @pytest.mark.parametrize("answer", [{"Adresses": []}, {"Addresses": [{"PublicIp": 7}]}])
 def test_an_answer_aws_could_not_give_is_a_bug_of_the_desk(answer: Answer) -> None:
-    ec2 = desk_session({"ec2": Played(DescribeAddresses=lambda _: answer)}).client("ec2")
+    ec2 = fake_session({"ec2": Played(DescribeAddresses=lambda _: answer)}).client("ec2")
     with pytest.raises(WrongAnswer, match="DescribeAddresses"):
         ec2.describe_addresses()
 
 
 def test_members_in_an_answer_that_has_none_are_a_bug_of_the_desk() -> None:
     talkative = Played(SetInstanceHealth=lambda _: {"Ok": True})
-    scaling = desk_session({"autoscaling": talkative}).client("autoscaling")
+    scaling = fake_session({"autoscaling": talkative}).client("autoscaling")
     with pytest.raises(WrongAnswer, match="Ok"):
         scaling.set_instance_health(InstanceId="i-1", HealthStatus="Unhealthy")
 
 
 def test_answers_and_params_are_not_aliases_of_the_worlds_own_state() -> None:
     rows: list[Answer] = [{"PublicIp": "203.0.113.10"}]
-    ec2 = desk_session({"ec2": Played(DescribeAddresses=lambda _: {"Addresses": rows})}).client("ec2")
+    ec2 = fake_session({"ec2": Played(DescribeAddresses=lambda _: {"Addresses": rows})}).client("ec2")
     ec2.describe_addresses()["Addresses"].clear()
     assert rows == [{"PublicIp": "203.0.113.10"}]
 
 
 def test_the_gate_sees_each_call_before_and_after_errors_included() -> None:
     gate = Recorder()
-    ec2 = desk_session({"ec2": Ec2(Kernel())}, gate).client("ec2")
+    ec2 = fake_session({"ec2": Ec2(Scheduler())}, gate).client("ec2")
     with pytest.raises(ClientError):
         ec2.terminate_instances(InstanceIds=["i-1"])
     (_, operation, params), (_, _, answer) = gate.seen
@@ -147,30 +147,30 @@ def test_the_gate_sees_each_call_before_and_after_errors_included() -> None:
 
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_lost_answer_leaves_the_effect_and_a_lost_request_does_not(side: str) -> None:
-    kernel = Kernel()
-    world = Ec2(kernel)
+    scheduler = Scheduler()
+    world = Ec2(scheduler)
     instance = world.launch()
-    kernel.run_for(60)
+    scheduler.run_for(60)
 
-    class Losing(Gate):
+    class Losing(CallGate):
         pass
 
     def lose(*_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://desk")
 
     setattr(Losing, side, lose)
-    ec2 = desk_session({"ec2": world}, Losing()).client("ec2")
+    ec2 = fake_session({"ec2": world}, Losing()).client("ec2")
     with pytest.raises(ReadTimeoutError):
         ec2.terminate_instances(InstanceIds=[instance.id])
     assert instance.state == {"before": "running", "after": "shutting-down"}[side]
 
 
 def test_a_throttle_injected_by_the_gate_looks_like_awss() -> None:
-    class Throttled(Gate):
+    class Throttled(CallGate):
         def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
-            raise DeskFault("RequestLimitExceeded", "Request limit exceeded.", 503)
+            raise AwsFault("RequestLimitExceeded", "Request limit exceeded.", 503)
 
-    ec2 = desk_session({"ec2": Ec2(Kernel())}, Throttled()).client("ec2")
+    ec2 = fake_session({"ec2": Ec2(Scheduler())}, Throttled()).client("ec2")
     with pytest.raises(ClientError) as caught:
         ec2.describe_instances()
     assert caught.value.response["Error"]["Code"] == "RequestLimitExceeded"
@@ -178,9 +178,9 @@ def test_a_throttle_injected_by_the_gate_looks_like_awss() -> None:
 
 
 def test_a_paginator_walks_all_pages() -> None:
-    world = Ec2(Kernel())
+    world = Ec2(Scheduler())
     launched = {world.launch().id for _ in range(12)}
-    ec2 = desk_session({"ec2": world}).client("ec2")
+    ec2 = fake_session({"ec2": world}).client("ec2")
     pages = list(ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5}))
     assert [len(one["Reservations"]) for one in pages] == [5, 5, 2]
     found = [row for one in pages for group in one["Reservations"] for row in group["Instances"]]
@@ -188,24 +188,24 @@ def test_a_paginator_walks_all_pages() -> None:
 
 
 def test_a_waiter_ends_once_virtual_time_has_brought_the_state() -> None:
-    kernel = Kernel()
+    scheduler = Scheduler()
 
-    class Slow(Gate):
+    class Slow(CallGate):
         def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
-            kernel.sleep(10)
+            scheduler.sleep(10)
 
-    world = Ec2(kernel)
+    world = Ec2(scheduler)
     instance = world.launch()
-    ec2 = desk_session({"ec2": world}, Slow()).client("ec2")
+    ec2 = fake_session({"ec2": world}, Slow()).client("ec2")
     waiter = ec2.get_waiter("instance_running")
     waiter.wait(InstanceIds=[instance.id], WaiterConfig={"Delay": 0, "MaxAttempts": 5})
-    assert kernel.elapsed == 30
+    assert scheduler.elapsed == 30
 
 
 @pytest.mark.parametrize("make", [boto3.session.Session, botocore.session.Session])
 def test_connect_takes_a_session_of_either_library(make: Any) -> None:
     session = make()
-    connect(session, {"ec2": Ec2(Kernel())}, Gate())
+    connect(session, {"ec2": Ec2(Scheduler())}, CallGate())
     create = session.client if make is boto3.session.Session else session.create_client
     ec2 = create("ec2", region_name="eu-west-1", aws_access_key_id="desk", aws_secret_access_key="desk")
     assert ec2.describe_instances()["Reservations"] == []
@@ -214,7 +214,7 @@ def test_connect_takes_a_session_of_either_library(make: Any) -> None:
 def test_a_desk_session_ignores_the_machines_aws_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "not-on-this-machine")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    ec2 = desk_session({"ec2": Ec2(Kernel())}).client("ec2")
+    ec2 = fake_session({"ec2": Ec2(Scheduler())}).client("ec2")
     assert ec2.meta.region_name == "eu-west-1"
     assert ec2.describe_instances()["Reservations"] == []
 
@@ -244,5 +244,5 @@ def test_filters_accept_any_of_their_values(name: str, values: list[str], passes
 
 
 def test_a_token_the_desk_never_gave_is_refused() -> None:
-    with pytest.raises(DeskFault, match="InvalidNextToken"):
+    with pytest.raises(AwsFault, match="InvalidNextToken"):
         page([], {"NextToken": "elsewhere"}, "Rows", "MaxRecords", 10)

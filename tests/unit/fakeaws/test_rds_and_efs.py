@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from picoha.fakeaws.clients import NotPlayed, desk_session
+from picoha.fakeaws.clients import NotPlayed, fake_session
 from picoha.fakeaws.rds_and_efs import Databases, FileSystems
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def databases() -> Databases:
 
 
 def rds(databases: Databases) -> Any:
-    return desk_session({"rds": databases}).client("rds")
+    return fake_session({"rds": databases}).client("rds")
 
 
 def efs(file_systems: FileSystems) -> Any:
-    return desk_session({"efs": file_systems}).client("efs")
+    return fake_session({"efs": file_systems}).client("efs")
 
 
 def test_instances_and_clusters_show_their_status_and_follow_a_change(databases: Databases) -> None:
@@ -65,7 +65,7 @@ def test_an_unknown_database_is_not_found_and_a_cluster_is_no_instance(
 
 def test_a_file_system_shows_its_life_cycle_state_and_an_unknown_one_is_not_found() -> None:
     """AWS API reference, EFS DescribeFileSystems: LifeCycleState, FileSystemNotFound (404)."""
-    file_systems = FileSystems(Kernel())
+    file_systems = FileSystems(Scheduler())
     file_systems.set_status("fs-0123", "updating")
     client = efs(file_systems)
     (one,) = client.describe_file_systems(FileSystemId="fs-0123")["FileSystems"]

@@ -6,79 +6,79 @@ import threading
 
 import pytest
 
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
 
 def test_tasks_and_events_take_turns_by_time_then_by_order_of_asking() -> None:
-    kernel, seen = Kernel(), list[str]()
+    scheduler, seen = Scheduler(), list[str]()
 
     def task(name: str, pause_s: float) -> None:
         for _ in range(3):
-            kernel.sleep(pause_s)
-            seen.append(f"{name} {kernel.elapsed:g}")
+            scheduler.sleep(pause_s)
+            seen.append(f"{name} {scheduler.elapsed:g}")
 
-    kernel.spawn("a", lambda: task("a", 2))
-    kernel.spawn("b", lambda: task("b", 3))
-    kernel.at(6, lambda: seen.append("event 6"))
-    kernel.run_for(20)
+    scheduler.spawn("a", lambda: task("a", 2))
+    scheduler.spawn("b", lambda: task("b", 3))
+    scheduler.at(6, lambda: seen.append("event 6"))
+    scheduler.run_for(20)
     assert seen == ["a 2", "b 3", "a 4", "event 6", "b 6", "a 6", "b 9"]
 
 
 @pytest.mark.parametrize(("other_at", "switches"), [(5.0, 0), (1.0, 1), (0.5, 1)])
 def test_a_sleep_hands_control_over_only_when_somebody_else_is_due(other_at: float, switches: int) -> None:
-    kernel, parked = Kernel(), list[float]()
-    kernel.at(other_at, lambda: None)
+    scheduler, parked = Scheduler(), list[float]()
+    scheduler.at(other_at, lambda: None)
 
     def body() -> None:
-        task = kernel.current
+        task = scheduler.current
         assert task is not None
         park = task.park
 
         def counted() -> None:
-            parked.append(kernel.elapsed)
+            parked.append(scheduler.elapsed)
             park()
 
         task.park = counted  # type: ignore[method-assign]  # counts the switches
-        kernel.sleep(1)
+        scheduler.sleep(1)
 
-    kernel.spawn("a", body)
-    kernel.run_for(10)
+    scheduler.spawn("a", body)
+    scheduler.run_for(10)
     assert len(parked) == switches
 
 
 def test_a_sleep_never_passes_the_end_of_the_run() -> None:
-    kernel, woke = Kernel(), list[float]()
+    scheduler, woke = Scheduler(), list[float]()
 
     def body() -> None:
-        kernel.sleep(10)
-        woke.append(kernel.elapsed)
+        scheduler.sleep(10)
+        woke.append(scheduler.elapsed)
 
-    kernel.spawn("a", body)
-    kernel.run_for(4)
-    assert (kernel.elapsed, woke) == (4, [])
-    kernel.run_for(10)
-    assert (kernel.elapsed, woke) == (14, [10])
+    scheduler.spawn("a", body)
+    scheduler.run_for(4)
+    assert (scheduler.elapsed, woke) == (4, [])
+    scheduler.run_for(10)
+    assert (scheduler.elapsed, woke) == (14, [10])
 
 
 def test_a_condition_that_ends_the_run_is_asked_before_every_wake() -> None:
-    kernel, steps = Kernel(), list[float]()
+    scheduler, steps = Scheduler(), list[float]()
 
     def body() -> None:
         for _ in range(5):
-            kernel.sleep(1)
-            steps.append(kernel.elapsed)
+            scheduler.sleep(1)
+            steps.append(scheduler.elapsed)
 
-    kernel.spawn("a", body)
-    assert kernel.run_for(100, until=lambda: len(steps) == 2)
-    assert kernel.elapsed == 2
-    kernel.close()
+    scheduler.spawn("a", body)
+    assert scheduler.run_for(100, until=lambda: len(steps) == 2)
+    assert scheduler.elapsed == 2
+    scheduler.close()
 
 
 def test_a_closed_kernel_leaves_no_thread_behind() -> None:
-    before, kernel = threading.active_count(), Kernel()
-    kernel.spawn("a", lambda: kernel.sleep(1000))
-    kernel.run_for(1)
-    kernel.close()
+    before, scheduler = threading.active_count(), Scheduler()
+    scheduler.spawn("a", lambda: scheduler.sleep(1000))
+    scheduler.run_for(1)
+    scheduler.close()
     for thread in threading.enumerate():
         if thread.name == "a":
             thread.join(5)
@@ -86,11 +86,11 @@ def test_a_closed_kernel_leaves_no_thread_behind() -> None:
 
 
 def test_an_error_in_a_task_ends_the_run_with_it() -> None:
-    kernel = Kernel()
+    scheduler = Scheduler()
 
     def body() -> None:
         raise LookupError("lost")
 
-    kernel.spawn("a", body)
+    scheduler.spawn("a", body)
     with pytest.raises(LookupError, match="lost"):
-        kernel.run_for(1)
+        scheduler.run_for(1)

@@ -9,22 +9,22 @@ from datetime import UTC, datetime, timedelta
 from picoha.domain.model import InstanceId, Kind, Pico, PicoType, Report, SlotName
 from picoha.domain.record import Assignment, Order, OrderVerb, Phase, SlotRecord
 from picoha.host.core.agent import Agent
-from picoha.host.core.knowledge import Settings
+from picoha.host.core.knowledge import AgentSettings
 from picoha.host.core.ports import (
+    AgentPorts,
     Checks,
     CloudUnreachable,
     Identity,
     Job,
     JobResult,
-    Kept,
     NoRecord,
-    Ports,
     Properties,
     Refused,
+    SavedState,
+    ScriptVerb,
     SlotAnswer,
     TakeAnswer,
     Taken,
-    Verb,
 )
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -146,27 +146,29 @@ class FakeScripts:
     clock: Time
     codes: dict[str, int | None]
     takes_s: float = 5.0
-    results: dict[Verb, list[JobResult]] = field(default_factory=dict)
-    missing: set[Verb] = field(default_factory=lambda: {Verb.PRE_START, Verb.POST_START, Verb.REPUBLISH})
+    results: dict[ScriptVerb, list[JobResult]] = field(default_factory=dict)
+    missing: set[ScriptVerb] = field(
+        default_factory=lambda: {ScriptVerb.PRE_START, ScriptVerb.POST_START, ScriptVerb.REPUBLISH}
+    )
     ran: list[str] = field(default_factory=list)
     jobs: list[FakeJob] = field(default_factory=list)
     settings: list[Mapping[str, str]] = field(default_factory=list)
     looks: int = 0
-    watch: Callable[[Verb, Pico | None], None] = lambda verb, pico: None
+    watch: Callable[[ScriptVerb, Pico | None], None] = lambda verb, pico: None
 
     def monitor_all(self, picos: Sequence[Pico]) -> Mapping[str, int | None]:
         self.looks += 1
         return {pico.name: self.codes[pico.name] for pico in picos if pico.name in self.codes}
 
-    def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
+    def begin(self, verb: ScriptVerb, pico: Pico | None, script_environment: Mapping[str, str]) -> Job | None:
         if verb in self.missing:
             return None
         self.watch(verb, pico)
         self.ran.append(f"{verb} {pico.name}" if pico else str(verb))
-        self.settings.append(setting)
+        self.settings.append(script_environment)
         queue = self.results.get(verb, [])
         result = queue.pop(0) if queue else JobResult(0, "done")
-        after = {Verb.ONLINE: 110, Verb.OFFLINE: 100, Verb.CLEAN: 100}.get(verb)
+        after = {ScriptVerb.ONLINE: 110, ScriptVerb.OFFLINE: 100, ScriptVerb.CLEAN: 100}.get(verb)
         is_good = result.code == 0 and result.output in ("done", "already running")
         effect = (self.codes, pico.name, after) if pico and after and is_good else None
         job = FakeJob(self.clock, self.clock.elapsed + self.takes_s, result, effect)
@@ -225,14 +227,14 @@ class Network:
 class MemoryDisk:
     """A disk that survives agents and boots."""
 
-    kept: Kept | None = None
-    saves: list[Kept] = field(default_factory=list)
+    kept: SavedState | None = None
+    saves: list[SavedState] = field(default_factory=list)
     is_full: bool = False
 
-    def load(self) -> Kept | None:
+    def load(self) -> SavedState | None:
         return self.kept
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: SavedState) -> None:
         if self.is_full:
             raise OSError("no space left on device")
         self.kept = kept
@@ -272,7 +274,7 @@ class FakeHost:
         self.resolver = FileResolver(self.file)
         self.network = Network()
         self.disk = MemoryDisk()
-        self.ports = Ports(
+        self.ports = AgentPorts(
             clock,
             self.cloud,
             self.scripts,
@@ -282,7 +284,7 @@ class FakeHost:
             self.disk,
         )
         self.me = Identity("demo", SlotName(slot), InstanceId(instance), "boot-1", "eu-west-1a", private_ip)
-        self.settings = Settings()
+        self.settings = AgentSettings()
         self.agent = Agent(self.me, self.ports, self.settings)
 
     def with_checks(self, checks: Checks) -> FakeHost:

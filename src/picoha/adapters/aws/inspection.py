@@ -14,14 +14,14 @@ from picoha.adapters.aws.surroundings import text_tags
 from picoha.app.errors import SensorFailed
 from picoha.domain.doctor.facts import (
     AlarmFacts,
-    Disk,
+    AttachedVolume,
     FunctionFacts,
     GroupFacts,
-    Hook,
-    Machine,
+    HookFacts,
+    InspectedHost,
     Permission,
     TableFacts,
-    WarmPool,
+    WarmPoolFacts,
 )
 from picoha.domain.model import InstanceId, SlotName
 
@@ -78,14 +78,14 @@ class AwsInspection:
             )
             return [_group(one) for page in pages for one in page["AutoScalingGroups"]]
 
-    def hooks(self, groups: Sequence[str]) -> Mapping[str, Sequence[Hook]]:
+    def hooks(self, groups: Sequence[str]) -> Mapping[str, Sequence[HookFacts]]:
         """Return the lifecycle hooks of each group."""
         found = {}
         for name in groups:
             with reading(f"describing the lifecycle hooks of {name}"):
                 answer = self._clients.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=name)
             found[name] = [
-                Hook(
+                HookFacts(
                     one.get("LifecycleHookName", ""),
                     one.get("LifecycleTransition", ""),
                     one.get("HeartbeatTimeout", 0),
@@ -95,7 +95,7 @@ class AwsInspection:
             ]
         return found
 
-    def machines(self) -> Sequence[Machine]:
+    def machines(self) -> Sequence[InspectedHost]:
         """Return the cell's instances that are not terminated."""
         with reading("describing the cell's instances"):
             pages = self._clients.ec2.get_paginator("describe_instances").paginate(
@@ -228,7 +228,7 @@ def _group(one: AutoScalingGroupTypeDef) -> GroupFacts:
         ),
         shields_new=one.get("NewInstancesProtectedFromScaleIn", False),
         subnets=tuple(part for part in one.get("VPCZoneIdentifier", "").split(",") if part),
-        warm_pool=WarmPool(
+        warm_pool=WarmPoolFacts(
             min_size=pool.get("MinSize", 0),
             reuses=pool.get("InstanceReusePolicy", {}).get("ReuseOnScaleIn", False),
             members=one.get("WarmPoolSize", 0),
@@ -238,7 +238,7 @@ def _group(one: AutoScalingGroupTypeDef) -> GroupFacts:
     )
 
 
-def _machine(one: InstanceTypeDef) -> Machine:
+def _machine(one: InstanceTypeDef) -> InspectedHost:
     tags = text_tags(one.get("Tags", []))
     primary = [
         part.get("NetworkInterfaceId", "")
@@ -246,7 +246,7 @@ def _machine(one: InstanceTypeDef) -> Machine:
         if part.get("Attachment", {}).get("DeviceIndex") == 0
     ]
     disks = [
-        Disk(
+        AttachedVolume(
             volume=device["Ebs"].get("VolumeId", "?"),
             device=device.get("DeviceName", ""),
             is_root=device.get("DeviceName") == one.get("RootDeviceName"),
@@ -255,7 +255,7 @@ def _machine(one: InstanceTypeDef) -> Machine:
         for device in one.get("BlockDeviceMappings", [])
         if "Ebs" in device
     ]
-    return Machine(
+    return InspectedHost(
         instance=InstanceId(one["InstanceId"]),
         slot=SlotName(tags.get(SLOT_TAG, "")),
         state=one["State"]["Name"],

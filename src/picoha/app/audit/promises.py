@@ -18,7 +18,7 @@ from picoha.domain.ledger import Ledger, is_proven
 from picoha.domain.model import EvidenceKind, SlotName
 from picoha.domain.policy import Policy
 from picoha.domain.record import Grant, Operation, Step
-from picoha.domain.situation import Case, Observation
+from picoha.domain.situation import Observation, Situation
 
 PASS = timedelta(seconds=75)
 """What a pass saw may be as old as its function can run (design.md 11); so near, nothing is certain."""
@@ -146,13 +146,13 @@ def _seen_by(ledger: Ledger, op: Operation) -> Observation | None:
     return None
 
 
-def _case(seen: Observation, slot: SlotName, policy: Policy) -> Case | None:
-    return next((Case(seen, one, policy) for one in seen.slots if one.name == slot), None)
+def _situation(seen: Observation, slot: SlotName, policy: Policy) -> Situation | None:
+    return next((Situation(seen, one, policy) for one in seen.slots if one.name == slot), None)
 
 
 def _is_platform(seen: Observation, slot: SlotName, policy: Policy) -> bool:
-    case = _case(seen, slot, policy)
-    return case is not None and case.is_platform
+    situation = _situation(seen, slot, policy)
+    return situation is not None and situation.is_platform
 
 
 def _is_busy(ledger: Ledger, op: Operation, at: datetime, seen: Observation | None, policy: Policy) -> bool:
@@ -165,8 +165,8 @@ def _is_busy(ledger: Ledger, op: Operation, at: datetime, seen: Observation | No
 def _may_be_parked(op: Operation, at: datetime, seen: Observation | None, policy: Policy) -> bool:
     """A group's desired 0 while its operation waits for a host: that slot blocks nobody else."""
     if seen is not None:
-        case = _case(seen, _slot(op), policy)
-        return case is None or (case.group is not None and case.group.is_parked)
+        situation = _situation(seen, _slot(op), policy)
+        return situation is None or (situation.group is not None and situation.group.is_parked)
     waited, found = op.trail.get(Step.AWAITING_HOST), op.trail.get(Step.ADDRESSING)
     if waited is None:
         return op.step is Step.AWAITING_HOST
@@ -209,8 +209,8 @@ def _storm(op: Operation, others: Sequence[Operation], seen: Observation, policy
 
 
 def _is_bad(op: Operation, at: datetime, seen: Observation, policy: Policy) -> bool:
-    case = _case(seen, _slot(op), policy)
-    if case is None or (case.group is not None and case.group.is_parked):
+    situation = _situation(seen, _slot(op), policy)
+    if situation is None or (situation.group is not None and situation.group.is_parked):
         return False
     is_late_end = op.step is Step.DONE and at - op.step_at < policy.storm_memory - PASS
     return not op.is_ended or op.step_at > at + PASS or is_late_end

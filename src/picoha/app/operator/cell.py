@@ -17,7 +17,7 @@ from picoha.domain.doctor.findings import errors
 from picoha.domain.judging.storm import storm
 from picoha.domain.model import SlotName
 from picoha.domain.record import Mode, ModeRecord, Pause
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 PAUSE_FOR = timedelta(hours=2)
 """How long a pause lasts by default; the longest is 24 h (safety.md 6.3)."""
@@ -116,7 +116,7 @@ def _kept(asked: Asked, mode: ModeRecord) -> dict[str, Pause]:
 def release_storm(asked: Asked) -> Reply:
     """Say that the many bad slots are one known cause: the storm gate is open for a while."""
     command, seen = asked.command, asked.seen
-    held = [gate for one in seen.slots if not (gate := storm(Case(seen, one, asked.policy))).is_open]
+    held = [gate for one in seen.slots if not (gate := storm(Situation(seen, one, asked.policy))).is_open]
     if not held:
         raise Refusal("no storm holds anything now")
     until = asked.ports.clock.now() + (command.span or asked.policy.storm_memory)

@@ -18,10 +18,10 @@ from picoha.domain.judging import signals
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import HistoryRow, Operation, RequestVerb, Verb
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Case, is_active
+from picoha.domain.situation import Situation, is_active
 from picoha.domain.views import explain
 from picoha.domain.views.plan import plan as planned
-from picoha.domain.views.report import Report
+from picoha.domain.views.report import PeriodReport
 from picoha.domain.views.report import report as reported
 
 HISTORY_SPAN = timedelta(days=7)
@@ -34,7 +34,7 @@ LEFT_ALONE = frozenset({113, 115})
 def status(asked: Asked) -> Reply:
     """Every slot on one line, the pauses and the brake; not fine when a slot is not well."""
     seen = asked.seen
-    slots = [_slot_line(Case(seen, one, asked.policy)) for one in seen.slots]
+    slots = [_slot_line(Situation(seen, one, asked.policy)) for one in seen.slots]
     unwell = [one["slot"] for one in slots if not one["is_well"]]
     kept = {
         name: one
@@ -58,15 +58,15 @@ def status(asked: Asked) -> Reply:
     return Reply(REFUSED if unwell or seen.brake.is_open else FINE, told, data=data)
 
 
-def _slot_line(case: Case) -> dict[str, Any]:
-    decision = decide_slot(case.seen, case.sight.name, case.policy)
-    record, op = case.record, case.operation
-    verdict = signals.judge(case) if is_active(record) else None
+def _slot_line(situation: Situation) -> dict[str, Any]:
+    decision = decide_slot(situation.seen, situation.observed.name, situation.policy)
+    record, op = situation.record, situation.operation
+    verdict = signals.judge(situation) if is_active(record) else None
     is_alive = verdict is not None and verdict.life in (signals.Life.WELL, signals.Life.SUSPECT)
     is_asking = decision.answer in (Answer.HOLD, Answer.ALERT)
     return {
-        "slot": case.sight.name,
-        "kind": case.sight.spec.kind.value if case.sight.spec else "unknown",
+        "slot": situation.observed.name,
+        "kind": situation.observed.spec.kind.value if situation.observed.spec else "unknown",
         "phase": record.phase.value,
         "epoch": record.epoch,
         "holder": record.holder or "",
@@ -77,20 +77,20 @@ def _slot_line(case: Case) -> dict[str, Any]:
         "since": encode(op.step_at) if op else "",
         "rule": decision.rule,
         "sentence": decision.sentence,
-        "missing": explain.missing(case),
-        "requests": [f"{one.verb} by {one.by}" for one in case.sight.requests],
+        "missing": explain.missing(situation),
+        "requests": [f"{one.verb} by {one.by}" for one in situation.observed.requests],
         "is_well": decision.rule in LEFT_ALONE or (is_alive and not is_asking),
-        "not_rolled": _not_rolled(case),
+        "not_rolled": _not_rolled(situation),
     }
 
 
-def _not_rolled(case: Case) -> str:
+def _not_rolled(situation: Situation) -> str:
     """Return why a roll leaves the slot out, or ""; a group that could not be read stops a roll instead."""
-    if case.sight.group is None:
+    if situation.observed.group is None:
         return "retired"
-    if case.group is not None and case.group.is_parked:
+    if situation.group is not None and situation.group.is_parked:
         return "parked"
-    if case.sight.spec is not None and not case.sight.spec.fenceable:
+    if situation.observed.spec is not None and not situation.observed.spec.fenceable:
         return "not fenceable: its group has no tag picoha:fenceable=true"
     return ""
 
@@ -199,7 +199,7 @@ def report(asked: Asked) -> Reply:
     return Reply(FINE, told, data=data)
 
 
-def period_report(asked: Asked, span: timedelta) -> Report:
+def period_report(asked: Asked, span: timedelta) -> PeriodReport:
     """Return the report of the last `span`; a metric that cannot be read is said, not guessed."""
     until = asked.ports.clock.now()
     since = until - span

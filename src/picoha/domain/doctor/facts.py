@@ -9,7 +9,7 @@ from picoha.domain.model import InstanceId, SlotName, SlotSpec
 
 
 @dataclass(frozen=True)
-class Hook:
+class HookFacts:
     """One lifecycle hook of a group, in AWS's words; `heartbeat_s` in seconds."""
 
     name: str
@@ -19,7 +19,7 @@ class Hook:
 
 
 @dataclass(frozen=True)
-class WarmPool:
+class WarmPoolFacts:
     """A group's warm pool: its configured minimum, its reuse policy, and who is in it."""
 
     min_size: int
@@ -43,7 +43,7 @@ class GroupFacts:
     shielded: tuple[str, ...] = ()
     shields_new: bool = False
     subnets: tuple[str, ...] = ()
-    warm_pool: WarmPool | None = None
+    warm_pool: WarmPoolFacts | None = None
 
     @property
     def is_parked(self) -> bool:
@@ -57,7 +57,7 @@ class GroupFacts:
 
 
 @dataclass(frozen=True)
-class Disk:
+class AttachedVolume:
     """One volume attached to a host."""
 
     volume: str
@@ -67,7 +67,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Machine:
+class InspectedHost:
     """One instance of the cell that is not terminated; `interface` is its primary one."""
 
     instance: InstanceId
@@ -75,7 +75,7 @@ class Machine:
     state: str
     type: str
     tags: Mapping[str, str]
-    disks: tuple[Disk, ...] = ()
+    disks: tuple[AttachedVolume, ...] = ()
     has_metadata_tags: bool = True
     interface: str = ""
     security_groups: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from picoha.domain.doctor.facts import GroupFacts, Hook
+from picoha.domain.doctor.facts import GroupFacts, HookFacts
 from picoha.domain.doctor.findings import Level, Row, grave
 from picoha.domain.model import Kind, PicoType
 from picoha.domain.policy import Policy
@@ -113,7 +113,7 @@ def processes(groups: Sequence[GroupFacts]) -> Iterator[Row]:
 
 
 def launch_hook(
-    groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[Hook]], policy: Policy
+    groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[HookFacts]], policy: Policy
 ) -> Iterator[Row]:
     """The launch hook holds a replacement until it may be the slot, and lets go of it in time."""
     allowance = policy.address_deadline + policy.release_deadline
@@ -136,7 +136,7 @@ def launch_hook(
         yield from _other_hooks(group, launching.values(), policy)
 
 
-def _other_hooks(group: GroupFacts, others: Iterable[Hook], policy: Policy) -> Iterator[Row]:
+def _other_hooks(group: GroupFacts, others: Iterable[HookFacts], policy: Policy) -> Iterator[Row]:
     allowed = int(policy.release_deadline.total_seconds())
     for hook in others:
         if hook.heartbeat_s > allowed:

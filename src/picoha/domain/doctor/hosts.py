@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from picoha.domain.doctor.facts import GroupFacts, Machine
+from picoha.domain.doctor.facts import GroupFacts, InspectedHost
 from picoha.domain.doctor.findings import Level, Row, grave
 from picoha.domain.model import AgentPhase, Report
 from picoha.domain.policy import Policy
 
 
 def termination(
-    groups: Sequence[GroupFacts], machines: Sequence[Machine], protected: Mapping[str, bool]
+    groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], protected: Mapping[str, bool]
 ) -> Iterator[Row]:
     """No host is protected against the termination that a fence is."""
     by_slot = {one.slot: one for one in groups}
@@ -24,7 +24,7 @@ def termination(
 
 
 def disks(
-    groups: Sequence[GroupFacts], machines: Sequence[Machine], instance_stores: Mapping[str, int]
+    groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], instance_stores: Mapping[str, int]
 ) -> Iterator[Row]:
     """Everything that a fence deletes, host by host: what the owner signs with `fenceable`."""
     signed = {one.slot for one in groups if one.is_fenceable}
@@ -50,7 +50,7 @@ def disks(
 
 def host_tags(
     groups: Sequence[GroupFacts],
-    machines: Sequence[Machine],
+    machines: Sequence[InspectedHost],
     interface_tags: Mapping[str, Mapping[str, str]],
     cell: str,
 ) -> Iterator[Row]:
@@ -76,7 +76,7 @@ def host_tags(
 
 
 def agents(
-    machines: Sequence[Machine], reports: Sequence[Report], policy: Policy, now: datetime
+    machines: Sequence[InspectedHost], reports: Sequence[Report], policy: Policy, now: datetime
 ) -> Iterator[Row]:
     """Every running host reports, lately, in one version, with the right names and no complaint."""
     by_instance = {one.instance: one for one in reports}
@@ -90,7 +90,7 @@ def agents(
         yield Level.WARN, "", why, "replace the hosts of older agents one by one: picoha roll"
 
 
-def _agent(machine: Machine, report: Report | None, policy: Policy, now: datetime) -> Iterator[Row]:
+def _agent(machine: InspectedHost, report: Report | None, policy: Policy, now: datetime) -> Iterator[Row]:
     look = "journalctl -u picoha-agent --since -10min"
     if report is None:
         yield Level.ERROR, machine.slot, f"{machine.instance}: its agent has never reported", look

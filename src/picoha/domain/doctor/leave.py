@@ -13,8 +13,8 @@ from picoha.domain.doctor.facts import (
     ElasticIp,
     FunctionFacts,
     GroupFacts,
-    Hook,
-    Machine,
+    HookFacts,
+    InspectedHost,
     TableFacts,
 )
 from picoha.domain.doctor.findings import Finding, Level, Row
@@ -44,7 +44,7 @@ def _armed(records: Mapping[SlotName, SlotRecord]) -> Iterator[Row]:
             yield Level.ERROR, slot, why, "picoha mode observe --reason leaving, and wait one minute"
 
 
-def _hooks(groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[Hook]]) -> Iterator[Row]:
+def _hooks(groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[HookFacts]]) -> Iterator[Row]:
     for group in groups:
         for hook in hooks.get(group.name, ()):
             if hook.name == LAUNCH_HOOK:
@@ -53,7 +53,7 @@ def _hooks(groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[Hook]]) ->
                 yield Level.ERROR, group.slot, why, f"{mend} --lifecycle-hook-name {hook.name}"
 
 
-def _agents(machines: Sequence[Machine]) -> Iterator[Row]:
+def _agents(machines: Sequence[InspectedHost]) -> Iterator[Row]:
     for one in machines:
         if one.state == "running":
             why = f"{one.instance} runs an agent, which nobody will assign anything"
@@ -63,7 +63,7 @@ def _agents(machines: Sequence[Machine]) -> Iterator[Row]:
             yield Level.WARN, one.slot, why, mend
 
 
-def _addresses(machines: Sequence[Machine], addresses: Sequence[ElasticIp]) -> Iterator[Row]:
+def _addresses(machines: Sequence[InspectedHost], addresses: Sequence[ElasticIp]) -> Iterator[Row]:
     placed = {one.place: one for one in addresses}
     for host in machines:
         one = placed.get(host.instance)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from itertools import product
 
-from picoha.domain.doctor.facts import ElasticIp, GroupFacts, Ingress, Machine, Quota, Subnet
+from picoha.domain.doctor.facts import ElasticIp, GroupFacts, Ingress, InspectedHost, Quota, Subnet
 from picoha.domain.doctor.findings import Level, Row, grave
 from picoha.domain.model import Kind
 
@@ -17,7 +17,7 @@ NEEDED_ENDPOINTS = ("dynamodb", "monitoring")
 
 
 def address(
-    groups: Sequence[GroupFacts], machines: Sequence[Machine], addresses: Sequence[ElasticIp], cell: str
+    groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], addresses: Sequence[ElasticIp], cell: str
 ) -> Iterator[Row]:
     """The Platform has one Elastic IP, nobody has two, and each is on a host of its slot or free."""
     slots = {str(one.instance): one.slot for one in machines}
@@ -53,7 +53,7 @@ def address_quota(address_quota: Quota) -> Iterator[Row]:
 
 def platform_ports(
     groups: Sequence[GroupFacts],
-    machines: Sequence[Machine],
+    machines: Sequence[InspectedHost],
     addresses: Sequence[ElasticIp],
     subnets: Sequence[Subnet],
     ingress: Sequence[Ingress],

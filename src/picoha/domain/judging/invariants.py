@@ -11,13 +11,13 @@ from picoha.domain.decision import Change, Decision
 from picoha.domain.model import SlotName
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Phase, SlotRecord
-from picoha.domain.situation import Case, Observation
+from picoha.domain.situation import Observation, Situation
 
 
 def broken(seen: Observation, slot: SlotName, decision: Decision) -> str:
     """Return the invariant that the decision would break, as a sentence, or "" when none."""
-    sight = seen.slot(slot)
-    before = sight.record or SlotRecord(slot=slot)
+    observed = seen.slot(slot)
+    before = observed.record or SlotRecord(slot=slot)
     if decision.actions and decision.change is None:
         return "S7: an effect would be sent without a saved intent"
     for action in decision.actions:
@@ -26,7 +26,7 @@ def broken(seen: Observation, slot: SlotName, decision: Decision) -> str:
             return problem
     if decision.change is None:
         return ""
-    if seen.memory is not None or sight.newer:
+    if seen.memory is not None or observed.newer:
         return "S15: a record that was not understood would be changed"
     return _order_problem(seen, before, decision.change) or _change_problem(before, decision.change)
 
@@ -43,7 +43,7 @@ def _action_problem(seen: Observation, slot: SlotName, before: SlotRecord, actio
     ):
         return f"S5: {action} would free an address from a host without evidence"
     if isinstance(action, AbandonLaunch):
-        host = Case(seen, seen.slot(slot), Policy()).host(action.instance)
+        host = Situation(seen, seen.slot(slot), Policy()).host(action.instance)
         is_proven = action.instance in victims and action.instance not in before.unfenced
         if not is_proven and (host is None or not host.is_terminated):
             return f"S6: {action} names a launch that is not proven off"

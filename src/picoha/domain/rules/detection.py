@@ -10,118 +10,121 @@ from picoha.domain.judging.signals import Life
 from picoha.domain.model import AgentPhase
 from picoha.domain.record import Order, OrderVerb, Step, Verb
 from picoha.domain.rules.steps import begin, notice
-from picoha.domain.situation import Case, is_active
+from picoha.domain.situation import Situation, is_active
 
 RESTARTING = (AgentPhase.STOPPING, AgentPhase.STARTING)
 
 
-def _life(case: Case, *lives: Life) -> bool:
+def _life(situation: Situation, *lives: Life) -> bool:
     """True for a holder so judged; one proven off behind an open gate is custody's, not ours."""
-    is_left = case.holder_is_proven_off and not case.record.is_armed
-    return is_active(case.record) and not is_left and signals.judge(case).life in lives
+    is_left = situation.holder_is_proven_off and not situation.record.is_armed
+    return is_active(situation.record) and not is_left and signals.judge(situation).life in lives
 
 
-def _why(case: Case) -> str:
-    return f"{case.record.holder}: {signals.judge(case).why}"
+def _why(situation: Situation) -> str:
+    return f"{situation.record.holder}: {signals.judge(situation).why}"
 
 
-def holder_is_proven_off(case: Case) -> bool:
-    return is_active(case.record) and case.holder_is_proven_off and case.record.is_armed
+def holder_is_proven_off(situation: Situation) -> bool:
+    return is_active(situation.record) and situation.holder_is_proven_off and situation.record.is_armed
 
 
-def recover(case: Case) -> Decision:
+def recover(situation: Situation) -> Decision:
     """Nothing is taken any more, so only the giving gates apply; the replacement is already due."""
-    closed = gates.first_closed(case, gates.GIVING)
+    closed = gates.first_closed(situation, gates.GIVING)
     if closed:
-        return hold(f"{case.record.holder} is proven off; its replacement waits: {closed.sentence}")
-    return begin(case, Verb.FAILOVER, Step.AWAITING_HOST, _why(case))
+        return hold(f"{situation.record.holder} is proven off; its replacement waits: {closed.sentence}")
+    return begin(situation, Verb.FAILOVER, Step.AWAITING_HOST, _why(situation))
 
 
-def holder_is_leaving(case: Case) -> bool:
-    return _life(case, Life.LEAVING)
+def holder_is_leaving(situation: Situation) -> bool:
+    return _life(situation, Life.LEAVING)
 
 
-def holder_is_suspect(case: Case) -> bool:
-    return _life(case, Life.SUSPECT)
+def holder_is_suspect(situation: Situation) -> bool:
+    return _life(situation, Life.SUSPECT)
 
 
-def holder_is_unsure(case: Case) -> bool:
-    return _life(case, Life.UNSURE)
+def holder_is_unsure(situation: Situation) -> bool:
+    return _life(situation, Life.UNSURE)
 
 
-def platform_is_reached(case: Case) -> bool:
-    return _life(case, Life.REACHED)
+def platform_is_reached(situation: Situation) -> bool:
+    return _life(situation, Life.REACHED)
 
 
-def canary_is_dead(case: Case) -> bool:
-    return _life(case, Life.NO_CANARY)
+def canary_is_dead(situation: Situation) -> bool:
+    return _life(situation, Life.NO_CANARY)
 
 
-def wait_for_confirmation(case: Case) -> Decision:
-    verdict = signals.judge(case)
-    return wait(f"not confirmed: {_why(case)}", verdict.look_again_s)
+def wait_for_confirmation(situation: Situation) -> Decision:
+    verdict = signals.judge(situation)
+    return wait(f"not confirmed: {_why(situation)}", verdict.look_again_s)
 
 
-def hold_unconfirmed(case: Case) -> Decision:
-    return hold(f"never on this evidence: {_why(case)}")
+def hold_unconfirmed(situation: Situation) -> Decision:
+    return hold(f"never on this evidence: {_why(situation)}")
 
 
-def is_confirmed(case: Case) -> bool:
-    return _life(case, Life.PICOS_FAILED, Life.LOST)
+def is_confirmed(situation: Situation) -> bool:
+    return _life(situation, Life.PICOS_FAILED, Life.LOST)
 
 
-def would_have_is_unwritten(case: Case) -> bool:
-    if not is_confirmed(case) or gates.mode(case).is_open:
+def would_have_is_unwritten(situation: Situation) -> bool:
+    if not is_confirmed(situation) or gates.mode(situation).is_open:
         return False
-    return case.record.would_have != str(case.record.holder)
+    return situation.record.would_have != str(situation.record.holder)
 
 
-def write_would_have(case: Case) -> Decision:
-    closed = [gate.sentence for check in gates.TAKING[1:] if not (gate := check(case)).is_open]
+def write_would_have(situation: Situation) -> Decision:
+    closed = [gate.sentence for check in gates.TAKING[1:] if not (gate := check(situation)).is_open]
     but = f"; in enforce it would also wait: {closed[0]}" if closed else ""
-    sentence = f"would have failed over {_why(case)}{but}"
-    record = replace(case.record, would_have=str(case.record.holder))
-    told = notice(case, None, "info", f"{sentence}. Nothing was changed")
+    sentence = f"would have failed over {_why(situation)}{but}"
+    record = replace(situation.record, would_have=str(situation.record.holder))
+    told = notice(situation, None, "info", f"{sentence}. Nothing was changed")
     return Decision(Answer.UPKEEP, sentence, change=Change(record=record, event="would-have", notice=told))
 
 
-def mode_is_closed(case: Case) -> bool:
-    return is_confirmed(case) and not gates.mode(case).is_open
+def mode_is_closed(situation: Situation) -> bool:
+    return is_confirmed(situation) and not gates.mode(situation).is_open
 
 
-def leave_alone(case: Case) -> Decision:
-    return wait(f"nothing is taken: {gates.mode(case).sentence}; {_why(case)}", None)
+def leave_alone(situation: Situation) -> Decision:
+    return wait(f"nothing is taken: {gates.mode(situation).sentence}; {_why(situation)}", None)
 
 
-def restart_is_running(case: Case) -> bool:
+def restart_is_running(situation: Situation) -> bool:
     """An order is under way until the agent says done (it then counts samples anew) or is too slow.
 
     One that the agent obeys right now has time to stop and start every pico.
     """
-    order, report = case.record.order, case.report(case.record.holder)
-    if not _life(case, Life.PICOS_FAILED) or order is None or order.instance != case.record.holder:
+    order, report = situation.record.order, situation.report(situation.record.holder)
+    if not _life(situation, Life.PICOS_FAILED) or order is None or order.instance != situation.record.holder:
         return False
     if report is not None and report.order_done == order.id:
         return False
     is_obeyed = report is not None and report.order_seen == order.id and report.phase in RESTARTING
-    return case.now - order.at < case.policy.restart_allowance * (_picos(case) + 1 if is_obeyed else 1)
+    return situation.now - order.at < situation.policy.restart_allowance * (
+        _picos(situation) + 1 if is_obeyed else 1
+    )
 
 
-def _picos(case: Case) -> int:
-    assignment = case.record.assignment
+def _picos(situation: Situation) -> int:
+    assignment = situation.record.assignment
     return len(assignment.picos) if assignment else 1
 
 
-def wait_for_restart(case: Case) -> Decision:
-    return wait(f"{case.record.holder} restarts its picos in place")
+def wait_for_restart(situation: Situation) -> Decision:
+    return wait(f"{situation.record.holder} restarts its picos in place")
 
 
-def restart_is_left(case: Case) -> bool:
+def restart_is_left(situation: Situation) -> bool:
     """The agent is alive, only picos failed, and the budget of restarts is not used up."""
-    if not _life(case, Life.PICOS_FAILED):
+    if not _life(situation, Life.PICOS_FAILED):
         return False
     return (
-        len(_recent_restarts(case)) < case.policy.restarts and gates.first_closed(case, RESTART_GATES) is None
+        len(_recent_restarts(situation)) < situation.policy.restarts
+        and gates.first_closed(situation, RESTART_GATES) is None
     )
 
 
@@ -131,59 +134,65 @@ RESTART_GATES = tuple(
 """A restart takes, so it meets the gates (design.md 2.6) but those that limit replacing: it has a budget."""
 
 
-def _recent_restarts(case: Case) -> tuple[object, ...]:
-    return tuple(at for at in case.record.restarts if case.now - at < case.policy.restart_window)
+def _recent_restarts(situation: Situation) -> tuple[object, ...]:
+    return tuple(
+        at for at in situation.record.restarts if situation.now - at < situation.policy.restart_window
+    )
 
 
-def order_restart(case: Case) -> Decision:
-    record = case.record
+def order_restart(situation: Situation) -> Decision:
+    record = situation.record
     holder = record.holder
     if holder is None:
         return hold("the slot has no holder to restart")
-    count = len(_recent_restarts(case)) + 1
+    count = len(_recent_restarts(situation)) + 1
     order = Order(
         id=f"{record.slot}-{record.ver + 1}",
         verb=OrderVerb.RESTART,
         instance=holder,
         epoch=record.epoch,
-        at=case.now,
+        at=situation.now,
     )
-    kept = tuple(at for at in record.restarts if case.now - at < case.policy.restart_window)
-    ordered = replace(record, order=order, restarts=(*kept, case.now))
-    sentence = f"restart in place {count} of {case.policy.restarts}: {_why(case)}"
-    told = notice(case, None, "info", sentence)
+    kept = tuple(at for at in record.restarts if situation.now - at < situation.policy.restart_window)
+    ordered = replace(record, order=order, restarts=(*kept, situation.now))
+    sentence = f"restart in place {count} of {situation.policy.restarts}: {_why(situation)}"
+    told = notice(situation, None, "info", sentence)
     change = Change(record=ordered, pins_mode=True, event="restart-ordered", notice=told)
     return Decision(Answer.BEGIN, sentence, change=change)
 
 
-def gate_is_closed(case: Case) -> bool:
-    return is_confirmed(case) and gates.first_closed(case, gates.TAKING) is not None
+def gate_is_closed(situation: Situation) -> bool:
+    return is_confirmed(situation) and gates.first_closed(situation, gates.TAKING) is not None
 
 
-def brake_opens(case: Case) -> bool:
+def brake_opens(situation: Situation) -> bool:
     """The brake is the only closed gate: the failover it refuses opens the breaker."""
-    closed = [gate for check in gates.TAKING if not (gate := check(case)).is_open]
-    return is_confirmed(case) and not case.seen.brake.is_open and [gate.name for gate in closed] == ["brake"]
+    closed = [gate for check in gates.TAKING if not (gate := check(situation)).is_open]
+    return (
+        is_confirmed(situation)
+        and not situation.seen.brake.is_open
+        and [gate.name for gate in closed] == ["brake"]
+    )
 
 
-def open_breaker(case: Case) -> Decision:
-    why = gates.brake_limit(case) or ""
-    brake = replace(case.seen.brake, is_open=True, opened_because=why)
+def open_breaker(situation: Situation) -> Decision:
+    why = gates.brake_limit(situation) or ""
+    brake = replace(situation.seen.brake, is_open=True, opened_because=why)
     sentence = f"refused, and the breaker opens: {why}"
     told = notice(
-        case, None, "page", f"{sentence}. Do: find the cause, then `picoha close-breaker --reason ...`"
+        situation, None, "page", f"{sentence}. Do: find the cause, then `picoha close-breaker --reason ...`"
     )
-    change = Change(record=case.record, brake=brake, event="breaker-opened", notice=told)
+    change = Change(record=situation.record, brake=brake, event="breaker-opened", notice=told)
     return Decision(Answer.REFUSE, sentence, change=change)
 
 
-def hold_at_gate(case: Case) -> Decision:
-    gate = gates.first_closed(case, gates.TAKING)
-    return hold(f"{_why(case)}; not now: {gate.sentence if gate else ''}")
+def hold_at_gate(situation: Situation) -> Decision:
+    gate = gates.first_closed(situation, gates.TAKING)
+    return hold(f"{_why(situation)}; not now: {gate.sentence if gate else ''}")
 
 
-def admit(case: Case) -> Decision:
-    return begin(case, Verb.FAILOVER, Step.FENCING, _why(case))
+def admit(situation: Situation) -> Decision:
+    return begin(situation, Verb.FAILOVER, Step.FENCING, _why(situation))
 
 
 RULES: tuple[Rule, ...] = (

@@ -11,37 +11,37 @@ from picoha.domain.rules.steps import (
     opened,
     to_step,
 )
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
-def is_drained(case: Case) -> bool:
-    op, order = case.operation, case.record.order
-    report = case.report(op.victim) if op else None
-    if not in_step(case, Step.DRAINING) or order is None or report is None:
+def is_drained(situation: Situation) -> bool:
+    op, order = situation.operation, situation.record.order
+    report = situation.report(op.victim) if op else None
+    if not in_step(situation, Step.DRAINING) or order is None or report is None:
         return False
     return report.order_done == order.id and report.phase is AgentPhase.OFFLINE
 
 
-def fence_drained(case: Case) -> Decision:
+def fence_drained(situation: Situation) -> Decision:
     return to_step(
-        case, Step.FENCING, "drained", f"{opened(case).victim} stopped its picos; it is fenced now"
+        situation, Step.FENCING, "drained", f"{opened(situation).victim} stopped its picos; it is fenced now"
     )
 
 
-def drain_is_late(case: Case) -> bool:
-    return is_late(case, Step.DRAINING) or (
-        in_step(case, Step.DRAINING) and case.is_gone(opened(case).victim)
+def drain_is_late(situation: Situation) -> bool:
+    return is_late(situation, Step.DRAINING) or (
+        in_step(situation, Step.DRAINING) and situation.is_gone(opened(situation).victim)
     )
 
 
-def fence_undrained(case: Case) -> Decision:
-    sentence = f"{opened(case).victim} did not stop in time or is gone; it is fenced now"
-    return to_step(case, Step.FENCING, "not-drained", sentence)
+def fence_undrained(situation: Situation) -> Decision:
+    sentence = f"{opened(situation).victim} did not stop in time or is gone; it is fenced now"
+    return to_step(situation, Step.FENCING, "not-drained", sentence)
 
 
-def is_draining(case: Case) -> bool:
-    return in_step(case, Step.DRAINING)
+def is_draining(situation: Situation) -> bool:
+    return in_step(situation, Step.DRAINING)
 
 
-def wait_for_drain(case: Case) -> Decision:
-    return wait(f"{opened(case).victim} is asked to stop its picos")
+def wait_for_drain(situation: Situation) -> Decision:
+    return wait(f"{opened(situation).victim} is asked to stop its picos")

@@ -9,160 +9,163 @@ from picoha.domain.decision import Decision, Rule, alert, hold, wait
 from picoha.domain.model import Address, InstanceId
 from picoha.domain.record import Phase, Step
 from picoha.domain.rules.steps import in_step, is_late, moved, opened, send, stepped, stuck, to_step
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
-def address_is_settled(case: Case) -> bool:
+def address_is_settled(situation: Situation) -> bool:
     """A slot may have no address, the Platform's must have one (design.md 3): every name leads to it."""
-    if not in_step(case, Step.ADDRESSING):
+    if not in_step(situation, Step.ADDRESSING):
         return False
-    return not case.is_platform if case.address is None else _is_on_target(case, case.address)
+    return (
+        not situation.is_platform
+        if situation.address is None
+        else _is_on_target(situation, situation.address)
+    )
 
 
-def _is_on_target(case: Case, address: Address) -> bool:
-    host = case.host(opened(case).target)
+def _is_on_target(situation: Situation, address: Address) -> bool:
+    host = situation.host(opened(situation).target)
     return host is not None and address.instance == host.instance and address.interface == host.interface
 
 
-def leave_addressing(case: Case) -> Decision:
-    op, address = opened(case), case.address
+def leave_addressing(situation: Situation) -> Decision:
+    op, address = opened(situation), situation.address
     said = f"{address.public_ip} is on {op.target}" if address else "the slot has no Elastic IP"
-    return to_step(case, Step.RELEASING, "address-moved", f"{said}; its launch is released")
+    return to_step(situation, Step.RELEASING, "address-moved", f"{said}; its launch is released")
 
 
-def address_is_on_victim(case: Case) -> bool:
-    address = case.address
-    is_in_time = in_step(case, Step.ADDRESSING) and not is_late(case, Step.ADDRESSING)
+def address_is_on_victim(situation: Situation) -> bool:
+    address = situation.address
+    is_in_time = in_step(situation, Step.ADDRESSING) and not is_late(situation, Step.ADDRESSING)
     if not is_in_time or address is None or address.instance is None:
         return False
-    return address.instance in opened(case).victims and address.instance not in case.record.unfenced
+    return address.instance in opened(situation).victims and address.instance not in situation.record.unfenced
 
 
-def free_address(case: Case) -> Decision:
-    address = case.address
+def free_address(situation: Situation) -> Decision:
+    address = situation.address
     if address is None or address.association is None or address.instance is None:
         return wait("the address was freed meanwhile")
-    if not case.may_take:
+    if not situation.may_take:
         return hold("the address is on a proven dead victim, and taking it needs mode enforce")
     return send(
-        case,
+        situation,
         f"{address.public_ip} is still on the proven victim {address.instance}",
         [FreeAddress(address.association, address.instance)],
     )
 
 
-def address_is_elsewhere(case: Case) -> bool:
-    address = case.address
-    return in_step(case, Step.ADDRESSING) and address is not None and not address.is_free
+def address_is_elsewhere(situation: Situation) -> bool:
+    address = situation.address
+    return in_step(situation, Step.ADDRESSING) and address is not None and not address.is_free
 
 
-def page_for_address(case: Case) -> Decision:
-    address = case.address
+def page_for_address(situation: Situation) -> Decision:
+    address = situation.address
     where = (address.instance or address.interface) if address else None
     return alert(
         f"the address is on {where}, which is neither victim nor target; it is never taken from there"
     )
 
 
-def address_is_late(case: Case) -> bool:
-    return is_late(case, Step.ADDRESSING)
+def address_is_late(situation: Situation) -> bool:
+    return is_late(situation, Step.ADDRESSING)
 
 
-def page_late_address(case: Case) -> Decision:
-    op, address = opened(case), case.address
+def page_late_address(situation: Situation) -> Decision:
+    op, address = opened(situation), situation.address
     seen = (address.instance or address.interface or "free") if address else "not there by its tags"
     sentence = f"the address was not seen on {op.target}; it is {seen}"
-    return stuck(case, sentence, f"picoha why {case.sight.name}")
+    return stuck(situation, sentence, f"picoha why {situation.observed.name}")
 
 
-def is_addressing(case: Case) -> bool:
-    return in_step(case, Step.ADDRESSING)
+def is_addressing(situation: Situation) -> bool:
+    return in_step(situation, Step.ADDRESSING)
 
 
-def move_address(case: Case) -> Decision:
-    address, host = case.address, case.host(opened(case).target)
+def move_address(situation: Situation) -> Decision:
+    address, host = situation.address, situation.host(opened(situation).target)
     if address is None:
         return hold("the Platform's Elastic IP is not there by its tags picoha:cell and picoha:slot")
     if host is None or host.interface is None:
         return wait("the target's network interface is not seen yet")
     return send(
-        case,
+        situation,
         f"{address.public_ip} goes to {host.instance}",
         [MoveAddress(address.allocation, host.interface, host.instance)],
     )
 
 
-def target_is_in_service(case: Case) -> bool:
-    member = case.member(opened(case).target) if in_step(case, Step.RELEASING) else None
-    return member is not None and member.is_in_service and not _others_alive(case)
+def target_is_in_service(situation: Situation) -> bool:
+    member = situation.member(opened(situation).target) if in_step(situation, Step.RELEASING) else None
+    return member is not None and member.is_in_service and not _others_alive(situation)
 
 
-def _others_alive(case: Case) -> list[InstanceId]:
+def _others_alive(situation: Situation) -> list[InstanceId]:
     """Hosts of the slot that may run its picos without ever having been granted it (an open gate)."""
-    op = opened(case)
+    op = opened(situation)
     return [
         host.instance
-        for host in case.living
+        for host in situation.living
         if host.instance != op.target
         and host.instance not in op.victims
-        and not ((member := case.member(host.instance)) and member.lifecycle.startswith("Warmed:"))
+        and not ((member := situation.member(host.instance)) and member.lifecycle.startswith("Warmed:"))
     ]
 
 
-def grant(case: Case) -> Decision:
+def grant(situation: Situation) -> Decision:
     """Grant epoch+1. Every earlier grantee has evidence, or this rule does not write (safety S2)."""
-    op, record = opened(case), case.record
+    op, record = opened(situation), situation.record
     if record.unfenced:
         return alert(f"{', '.join(record.unfenced)} has no evidence; the grant is refused")
     if op.target is None:
         return alert("the operation has no target")
     epoch = record.epoch + 1
-    change = moved(case, Step.VERIFYING, "granted")
+    change = moved(situation, Step.VERIFYING, "granted")
     granted = replace(
         change.record,
         epoch=epoch,
         holder=op.target,
         phase=Phase.GRANTED,
         unfenced=(op.target,),
-        granted_at=case.now,
+        granted_at=situation.now,
         order=None,
-        assignment=case.renewed_assignment,
+        assignment=situation.renewed_assignment,
     )
     sentence = f"{op.target} is in service and is granted epoch {epoch}"
-    return stepped(case, sentence, replace(change, record=granted, grant=op.target, proven=op.victims))
+    return stepped(situation, sentence, replace(change, record=granted, grant=op.target, proven=op.victims))
 
 
-def release_is_late(case: Case) -> bool:
-    return is_late(case, Step.RELEASING)
+def release_is_late(situation: Situation) -> bool:
+    return is_late(situation, Step.RELEASING)
 
 
-def page_late_release(case: Case) -> Decision:
-    op = opened(case)
-    return stuck(case, f"{op.target} did not get into service", f"picoha retry {op.id}")
+def page_late_release(situation: Situation) -> Decision:
+    op = opened(situation)
+    return stuck(situation, f"{op.target} did not get into service", f"picoha retry {op.id}")
 
 
-def another_lives(case: Case) -> bool:
-    return in_step(case, Step.RELEASING) and bool(_others_alive(case))
+def another_lives(situation: Situation) -> bool:
+    return in_step(situation, Step.RELEASING) and bool(_others_alive(situation))
 
 
-def wait_for_others(case: Case) -> Decision:
-    others = _others_alive(case)
-    sentence = (
-        f"{', '.join(others)} of this slot is not terminated; {opened(case).target} is not granted before"
-    )
-    return hold(sentence) if all(case.is_gone(one) for one in others) else alert(sentence)
+def wait_for_others(situation: Situation) -> Decision:
+    others = _others_alive(situation)
+    target = opened(situation).target
+    sentence = f"{', '.join(others)} of this slot is not terminated; {target} is not granted before"
+    return hold(sentence) if all(situation.is_gone(one) for one in others) else alert(sentence)
 
 
-def is_releasing(case: Case) -> bool:
-    return in_step(case, Step.RELEASING)
+def is_releasing(situation: Situation) -> bool:
+    return in_step(situation, Step.RELEASING)
 
 
-def release(case: Case) -> Decision:
-    target, group = opened(case).target, case.group
-    member = case.member(target)
+def release(situation: Situation) -> Decision:
+    target, group = opened(situation).target, situation.group
+    member = situation.member(target)
     if target is None or group is None or member is None or not member.is_held:
         return wait(f"{target} is on its way into service")
-    return send(case, f"the launch of {target} is released", [ReleaseLaunch(group.name, target)])
+    return send(situation, f"the launch of {target} is released", [ReleaseLaunch(group.name, target)])
 
 
 RULES: tuple[Rule, ...] = (

@@ -8,122 +8,136 @@ from picoha.domain.decision import Answer, Change, Decision, Rule, alert, hold
 from picoha.domain.model import GOING_OR_GONE, Evidence, Unknown
 from picoha.domain.record import RequestVerb
 from picoha.domain.rules.requests import next_request
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
-def memory_is_unreadable(case: Case) -> bool:
-    return case.seen.memory is not None
+def memory_is_unreadable(situation: Situation) -> bool:
+    return situation.seen.memory is not None
 
 
-def hold_without_memory(case: Case) -> Decision:
-    reason = case.seen.memory.reason if case.seen.memory else ""
+def hold_without_memory(situation: Situation) -> Decision:
+    reason = situation.seen.memory.reason if situation.seen.memory else ""
     return hold(f"the table could not be read, so nothing is known and nothing is done: {reason}")
 
 
-def record_is_newer(case: Case) -> bool:
-    return bool(case.sight.newer)
+def record_is_newer(situation: Situation) -> bool:
+    return bool(situation.observed.newer)
 
 
-def leave_newer_alone(case: Case) -> Decision:
-    return alert(f"this version does not understand the record: {case.sight.newer}; nothing is done")
+def leave_newer_alone(situation: Situation) -> Decision:
+    return alert(f"this version does not understand the record: {situation.observed.newer}; nothing is done")
 
 
-def evidence_is_visible(case: Case) -> bool:
-    return not isinstance(case.sight.hosts, Unknown) and bool(_proofs(case))
+def evidence_is_visible(situation: Situation) -> bool:
+    return not isinstance(situation.observed.hosts, Unknown) and bool(_proofs(situation))
 
 
-def write_evidence(case: Case) -> Decision:
+def write_evidence(situation: Situation) -> Decision:
     """Prove every grantee or victim that is off; in every mode, on every look (design.md 6)."""
-    proofs = _proofs(case)
+    proofs = _proofs(situation)
     gone = {proof.instance for proof in proofs}
-    left = tuple(one for one in case.record.unfenced if one not in gone)
+    left = tuple(one for one in situation.record.unfenced if one not in gone)
     sentence = "; ".join(f"{proof.instance}: {proof.detail}" for proof in proofs)
-    change = Change(record=replace(case.record, unfenced=left), evidence=proofs, event="proven-off")
+    change = Change(record=replace(situation.record, unfenced=left), evidence=proofs, event="proven-off")
     return Decision(Answer.PROVE, f"evidence: {sentence}", change=change, look_again_s=0.0)
 
 
-def _proofs(case: Case) -> tuple[Evidence, ...]:
-    found = (case.proof_of(instance) for instance in case.record.unfenced)
+def _proofs(situation: Situation) -> tuple[Evidence, ...]:
+    found = (situation.proof_of(instance) for instance in situation.record.unfenced)
     return tuple(proof for proof in found if proof is not None)
 
 
-def epoch_is_below_floor(case: Case) -> bool:
+def epoch_is_below_floor(situation: Situation) -> bool:
     """An operator's `adopt` is the way out, after `abort` where an operation is open: both are heard."""
-    is_way_out = bool(case.sight.requests) and next_request(case).verb in WAYS_OUT
-    return bool(_above(case)) and not is_way_out
+    is_way_out = bool(situation.observed.requests) and next_request(situation).verb in WAYS_OUT
+    return bool(_above(situation)) and not is_way_out
 
 
 WAYS_OUT = (RequestVerb.ADOPT, RequestVerb.ABORT)
 
 
-def _above(case: Case) -> list[str]:
+def _above(situation: Situation) -> list[str]:
     return [
         f"{report.instance} has held epoch {report.highest_epoch}"
-        for report in case.sight.reports.values()
-        if report.highest_epoch > case.record.epoch
+        for report in situation.observed.reports.values()
+        if report.highest_epoch > situation.record.epoch
     ]
 
 
-def freeze_grants(case: Case) -> Decision:
+def freeze_grants(situation: Situation) -> Decision:
     return alert(
-        f"the record says epoch {case.record.epoch}, but {', '.join(_above(case))}: is the table old? "
-        f"nothing is granted until `picoha adopt {case.sight.name} INSTANCE`"
+        f"the record says epoch {situation.record.epoch}, but {', '.join(_above(situation))}: "
+        "is the table old? "
+        f"nothing is granted until `picoha adopt {situation.observed.name} INSTANCE`"
     )
 
 
-def slot_is_misdeclared(case: Case) -> bool:
-    return bool(case.sight.problem)
+def slot_is_misdeclared(situation: Situation) -> bool:
+    return bool(situation.observed.problem)
 
 
-def hold_misdeclared(case: Case) -> Decision:
-    return hold(f"the slot's declaration is wrong: {case.sight.problem}")
+def hold_misdeclared(situation: Situation) -> Decision:
+    return hold(f"the slot's declaration is wrong: {situation.observed.problem}")
 
 
-def cell_is_unreadable(case: Case) -> bool:
-    return any(isinstance(one, Unknown) for one in (case.sight.hosts, case.sight.group, case.sight.address))
+def cell_is_unreadable(situation: Situation) -> bool:
+    return any(
+        isinstance(one, Unknown)
+        for one in (situation.observed.hosts, situation.observed.group, situation.observed.address)
+    )
 
 
-def hold_unreadable(case: Case) -> Decision:
-    reads = {"hosts": case.sight.hosts, "group": case.sight.group, "address": case.sight.address}
+def hold_unreadable(situation: Situation) -> Decision:
+    reads = {
+        "hosts": situation.observed.hosts,
+        "group": situation.observed.group,
+        "address": situation.observed.address,
+    }
     failed = [f"{name} ({one.reason})" for name, one in reads.items() if isinstance(one, Unknown)]
     return hold(f"could not read {', '.join(failed)}; unknown is not dead")
 
 
-def slot_is_parked(case: Case) -> bool:
-    is_parked = case.group is not None and case.group.is_parked
-    return is_parked and case.operation is None and not case.sight.requests
+def slot_is_parked(situation: Situation) -> bool:
+    is_parked = situation.group is not None and situation.group.is_parked
+    return is_parked and situation.operation is None and not situation.observed.requests
 
 
-def slot_is_retired(case: Case) -> bool:
-    return case.sight.group is None and case.operation is None and not case.sight.requests
+def slot_is_retired(situation: Situation) -> bool:
+    return (
+        situation.observed.group is None and situation.operation is None and not situation.observed.requests
+    )
 
 
-def leave_parked(case: Case) -> Decision:
+def leave_parked(situation: Situation) -> Decision:
     return Decision(Answer.STEADY, "parked: the group's desired capacity is 0")
 
 
-def leave_retired(case: Case) -> Decision:
+def leave_retired(situation: Situation) -> Decision:
     """A slot is retired once its hosts are gone; with one alive, its group's tags were lost."""
-    owed = dict.fromkeys((*case.record.unfenced, *(host.instance for host in case.living)))
+    owed = dict.fromkeys((*situation.record.unfenced, *(host.instance for host in situation.living)))
     if owed:
-        alive, cell = ", ".join(owed), case.seen.cell
+        alive, cell, slot = ", ".join(owed), situation.seen.cell, situation.observed.name
         sentence = (
-            f"no group carries cell {cell} and slot {case.sight.name}, but {alive} is not proven off: "
+            f"no group carries cell {cell} and slot {slot}, but {alive} is not proven off: "
             "its tags were lost, or it was deleted before its hosts"
         )
-        is_alive = any(host.state not in GOING_OR_GONE for host in case.living)
-        return alert(sentence) if is_alive and case.record.is_armed else hold(sentence)
+        is_alive = any(host.state not in GOING_OR_GONE for host in situation.living)
+        return alert(sentence) if is_alive and situation.record.is_armed else hold(sentence)
     return Decision(Answer.STEADY, "no Auto Scaling group carries this slot any more; its record is kept")
 
 
-def arming_differs(case: Case) -> bool:
-    return case.sight.record is not None and case.record.is_armed != case.is_armed and case.operation is None
+def arming_differs(situation: Situation) -> bool:
+    return (
+        situation.observed.record is not None
+        and situation.record.is_armed != situation.is_armed
+        and situation.operation is None
+    )
 
 
-def rearm(case: Case) -> Decision:
+def rearm(situation: Situation) -> Decision:
     """The gate on the host follows mode and tag, before anything is begun; pinned to the mode read."""
-    word = "armed" if case.is_armed else "open"
-    record = replace(case.record, is_armed=case.is_armed)
+    word = "armed" if situation.is_armed else "open"
+    record = replace(situation.record, is_armed=situation.is_armed)
     change = Change(record=record, pins_mode=True, event=f"gate-{word}")
     return Decision(Answer.UPKEEP, f"the start gate is {word} from now on", change=change, look_again_s=0.0)
 

@@ -15,14 +15,14 @@ from picoha.domain.decision import Answer, Change, Decision, wait
 from picoha.domain.model import Member
 from picoha.domain.record import Mode
 from picoha.domain.rules.steps import send_once
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
 @dataclass(frozen=True)
 class Launch:
     """A held launch in the case of its slot."""
 
-    case: Case
+    situation: Situation
     member: Member
 
 
@@ -37,7 +37,7 @@ class LaunchRule:
 
 
 def is_unnoted(launch: Launch) -> bool:
-    return launch.member.instance not in launch.case.record.held
+    return launch.member.instance not in launch.situation.record.held
 
 
 def note(launch: Launch) -> Decision:
@@ -46,16 +46,16 @@ def note(launch: Launch) -> Decision:
 
 
 def _noted(launch: Launch, sentence: str, event: str = "") -> Decision:
-    case = launch.case
-    held = {**_still_held(case), launch.member.instance: case.now}
-    change = Change(record=replace(case.record, held=held), event=event)
+    situation = launch.situation
+    held = {**_still_held(situation), launch.member.instance: situation.now}
+    change = Change(record=replace(situation.record, held=held), event=event)
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
 
 
-def _still_held(case: Case) -> dict[str, datetime]:
-    members = case.group.members if case.group else ()
+def _still_held(situation: Situation) -> dict[str, datetime]:
+    members = situation.group.members if situation.group else ()
     now_held = {one.instance for one in members if one.is_held or one.is_warming}
-    return {instance: at for instance, at in case.record.held.items() if instance in now_held}
+    return {instance: at for instance, at in situation.record.held.items() if instance in now_held}
 
 
 def is_ungated(launch: Launch) -> bool:
@@ -63,29 +63,31 @@ def is_ungated(launch: Launch) -> bool:
 
     In enforce, wrong tags do not tell whether the owner signed: the launch waits for better ones.
     """
-    case = launch.case
-    is_told = case.seen.mode.mode is Mode.OBSERVE or (case.sight.spec is not None and not case.sight.problem)
-    return is_told and not case.is_armed and case.record.operation is None
+    situation = launch.situation
+    is_told = situation.seen.mode.mode is Mode.OBSERVE or (
+        situation.observed.spec is not None and not situation.observed.problem
+    )
+    return is_told and not situation.is_armed and situation.record.operation is None
 
 
 def release_ungated(launch: Launch) -> Decision:
     why = (
         "the cell is in observe"
-        if launch.case.seen.mode.mode is Mode.OBSERVE
+        if launch.situation.seen.mode.mode is Mode.OBSERVE
         else "the slot is not fenceable"
     )
     return _release(launch, f"{launch.member.instance} is released at once: {why}")
 
 
 def _release(launch: Launch, sentence: str) -> Decision:
-    group = launch.case.group
+    group = launch.situation.group
     name = group.name if group else ""
     action = ReleaseLaunch(name, launch.member.instance)
-    return send_once(launch.case, sentence, action, event="launch-released")
+    return send_once(launch.situation, sentence, action, event="launch-released")
 
 
 def is_warm_and_ready(launch: Launch) -> bool:
-    return launch.member.is_warming and launch.case.fresh_report(launch.member.instance) is not None
+    return launch.member.is_warming and launch.situation.fresh_report(launch.member.instance) is not None
 
 
 def release_warm(launch: Launch) -> Decision:
@@ -93,23 +95,23 @@ def release_warm(launch: Launch) -> Decision:
 
 
 def is_dead_and_unowned(launch: Launch) -> bool:
-    case = launch.case
-    host = case.host(launch.member.instance)
-    op = case.operation
+    situation = launch.situation
+    host = situation.host(launch.member.instance)
+    op = situation.operation
     is_owned = op is not None and launch.member.instance in (*op.victims, op.target)
-    return host is not None and host.is_terminated and not is_owned and case.is_armed
+    return host is not None and host.is_terminated and not is_owned and situation.is_armed
 
 
 def abandon(launch: Launch) -> Decision:
-    group = launch.case.group
+    group = launch.situation.group
     sentence = f"{launch.member.instance} is terminated but still held; its launch is abandoned"
     action = AbandonLaunch(group.name if group else "", launch.member.instance)
-    return send_once(launch.case, sentence, action, event="launch-abandoned")
+    return send_once(launch.situation, sentence, action, event="launch-abandoned")
 
 
 def holds_the_slot(launch: Launch) -> bool:
     """A launch whose host was granted already: nobody else will finish it."""
-    record = launch.case.record
+    record = launch.situation.record
     return record.holder == launch.member.instance and record.operation is None
 
 
@@ -119,12 +121,12 @@ def release_holder(launch: Launch) -> Decision:
 
 def is_running_out(launch: Launch) -> bool:
     """True after a third of the heartbeat: well before half time even when one call was lost."""
-    since = launch.case.record.held.get(launch.member.instance)
-    return since is not None and launch.case.now - since >= launch.case.policy.hook_heartbeat / 3
+    since = launch.situation.record.held.get(launch.member.instance)
+    return since is not None and launch.situation.now - since >= launch.situation.policy.hook_heartbeat / 3
 
 
 def extend(launch: Launch) -> Decision:
-    group = launch.case.group
+    group = launch.situation.group
     decision = _noted(launch, f"the launch hook of {launch.member.instance} is extended")
     action = ExtendLaunch(group.name if group else "", launch.member.instance)
     return replace(decision, actions=(action,))

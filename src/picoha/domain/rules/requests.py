@@ -17,62 +17,69 @@ from picoha.domain.judging.last_heard import heard_lately, rival, shown
 from picoha.domain.model import Evidence, EvidenceKind, InstanceState
 from picoha.domain.record import Pause, Phase, Request, RequestVerb, Step, Verb
 from picoha.domain.rules.steps import begin, notice, opened
-from picoha.domain.situation import Case, is_active
+from picoha.domain.situation import Situation, is_active
 
 ABORT_PAUSE = timedelta(hours=24)
 """How long `abort` pauses its slot: the longest a pause may last (safety.md 6.3)."""
 
 
-def next_request(case: Case) -> Request:
+def next_request(situation: Situation) -> Request:
     """Return the request that is answered next; there must be one."""
-    return min(case.sight.requests, key=lambda one: (one.verb is not RequestVerb.FAILOVER, one.at, one.id))
+    return min(
+        situation.observed.requests, key=lambda one: (one.verb is not RequestVerb.FAILOVER, one.at, one.id)
+    )
 
 
-def _asks(verb: RequestVerb) -> Callable[[Case], bool]:
-    def asks(case: Case) -> bool:
-        return bool(case.sight.requests) and next_request(case).verb is verb
+def _asks(verb: RequestVerb) -> Callable[[Situation], bool]:
+    def asks(situation: Situation) -> bool:
+        return bool(situation.observed.requests) and next_request(situation).verb is verb
 
     return asks
 
 
-def _refused(case: Case, why: str) -> Decision:
-    request = next_request(case)
+def _refused(situation: Situation, why: str) -> Decision:
+    request = next_request(situation)
     sentence = f"{request.verb} by {request.by} is refused: {why}"
-    change = Change(record=case.record, consumes=request.id, event="refused")
+    change = Change(record=situation.record, consumes=request.id, event="refused")
     return Decision(Answer.REFUSE, sentence, change=change, look_again_s=0.0)
 
 
-def is_too_old(case: Case) -> bool:
-    return bool(case.sight.requests) and case.now - next_request(case).at > case.policy.request_expires
+def is_too_old(situation: Situation) -> bool:
+    return (
+        bool(situation.observed.requests)
+        and situation.now - next_request(situation).at > situation.policy.request_expires
+    )
 
 
-def refuse_old(case: Case) -> Decision:
-    return _refused(case, "it waited too long to be carried out safely; ask again")
+def refuse_old(situation: Situation) -> Decision:
+    return _refused(situation, "it waited too long to be carried out safely; ask again")
 
 
-def has_no_record(case: Case) -> bool:
-    is_adopt = bool(case.sight.requests) and next_request(case).verb is RequestVerb.ADOPT
-    return bool(case.sight.requests) and case.sight.record is None and not is_adopt
+def has_no_record(situation: Situation) -> bool:
+    is_adopt = bool(situation.observed.requests) and next_request(situation).verb is RequestVerb.ADOPT
+    return bool(situation.observed.requests) and situation.observed.record is None and not is_adopt
 
 
-def refuse_unrecorded(case: Case) -> Decision:
-    return _refused(case, "the slot has no record yet")
+def refuse_unrecorded(situation: Situation) -> Decision:
+    return _refused(situation, "the slot has no record yet")
 
 
-def confirm_fenced(case: Case) -> Decision:
+def confirm_fenced(situation: Situation) -> Decision:
     """A named human's evidence; refused while the host, or a witness of it, speaks (ADR 0015)."""
-    request = next_request(case)
+    request = next_request(situation)
     instance = request.instance
-    if instance is None or instance not in case.record.unfenced:
-        waiting = ", ".join(case.record.unfenced) or "none"
-        return _refused(case, f"{instance} is not waiting for evidence; waiting: {waiting}")
-    heard = heard_lately(case, instance)
+    if instance is None or instance not in situation.record.unfenced:
+        waiting = ", ".join(situation.record.unfenced) or "none"
+        return _refused(situation, f"{instance} is not waiting for evidence; waiting: {waiting}")
+    heard = heard_lately(situation, instance)
     if heard:
-        return _refused(case, f"EC2 {shown(case, instance)}, and {heard}")
-    proof = Evidence(instance, case.sight.name, EvidenceKind.OPERATOR, case.now, request.reason, request.by)
-    left = tuple(one for one in case.record.unfenced if one != instance)
+        return _refused(situation, f"EC2 {shown(situation, instance)}, and {heard}")
+    proof = Evidence(
+        instance, situation.observed.name, EvidenceKind.OPERATOR, situation.now, request.reason, request.by
+    )
+    left = tuple(one for one in situation.record.unfenced if one != instance)
     change = Change(
-        record=replace(case.record, unfenced=left),
+        record=replace(situation.record, unfenced=left),
         evidence=(proof,),
         consumes=request.id,
         event="confirmed-fenced",
@@ -81,63 +88,71 @@ def confirm_fenced(case: Case) -> Decision:
     return Decision(Answer.PROVE, sentence, change=change, look_again_s=0.0)
 
 
-def retry(case: Case) -> Decision:
-    op = case.operation
+def retry(situation: Situation) -> Decision:
+    op = situation.operation
     if op is None or op.step is not Step.NEEDS_OPERATOR or op.stuck_in is None:
-        return _refused(case, "no operation of this slot waits for an operator")
-    again = replace(op, step=op.stuck_in, stuck_in=None, step_at=case.now, attempt=0, intents={})
-    record = replace(case.record, operation=again)
-    change = Change(record=record, consumes=next_request(case).id, event="retried")
-    sentence = f"{next_request(case).by} lets {op.id} try {again.step} again"
+        return _refused(situation, "no operation of this slot waits for an operator")
+    again = replace(op, step=op.stuck_in, stuck_in=None, step_at=situation.now, attempt=0, intents={})
+    record = replace(situation.record, operation=again)
+    change = Change(record=record, consumes=next_request(situation).id, event="retried")
+    sentence = f"{next_request(situation).by} lets {op.id} try {again.step} again"
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
-def abort(case: Case) -> Decision:
+def abort(situation: Situation) -> Decision:
     """End the operation where it is: the slot is vacant and paused, evidence stays owed (design.md 6)."""
-    if case.operation is None:
-        return _refused(case, "no operation of this slot is open")
-    op, request = opened(case), next_request(case)
-    ended = replace(op, step=Step.ABORTED, step_at=case.now, trail={**op.trail, "aborted": case.now})
-    record = replace(case.record, operation=None, phase=Phase.VACANT, holder=None)
-    paused = Pause(f"abort of {op.id}: {request.reason}", request.by, case.now, case.now + ABORT_PAUSE)
-    mode = replace(case.seen.mode, pauses={**case.seen.mode.pauses, case.sight.name: paused})
+    if situation.operation is None:
+        return _refused(situation, "no operation of this slot is open")
+    op, request = opened(situation), next_request(situation)
+    ended = replace(
+        op, step=Step.ABORTED, step_at=situation.now, trail={**op.trail, "aborted": situation.now}
+    )
+    record = replace(situation.record, operation=None, phase=Phase.VACANT, holder=None)
+    paused = Pause(
+        f"abort of {op.id}: {request.reason}", request.by, situation.now, situation.now + ABORT_PAUSE
+    )
+    mode = replace(
+        situation.seen.mode, pauses={**situation.seen.mode.pauses, situation.observed.name: paused}
+    )
     told = notice(
-        case, op, "info", f"aborted by {request.by}: {request.reason}. The slot is vacant and paused"
+        situation, op, "info", f"aborted by {request.by}: {request.reason}. The slot is vacant and paused"
     )
     change = Change(record, mode=mode, ended=ended, consumes=request.id, event="aborted", notice=told)
     return Decision(Answer.FINISH, f"{op.id} is aborted by {request.by}", change=change)
 
 
-def adopt(case: Case) -> Decision:
+def adopt(situation: Situation) -> Decision:
     """A human names the holder; the epoch goes above everything any agent has seen (S17)."""
-    request, record = next_request(case), case.record
-    host = case.host(request.instance)
+    request, record = next_request(situation), situation.record
+    host = situation.host(request.instance)
     others = [one for one in record.unfenced if one != request.instance]
     if record.operation is not None:
-        return _refused(case, f"{record.operation.id} is open")
+        return _refused(situation, f"{record.operation.id} is open")
     if host is None or host.state is not InstanceState.RUNNING:
-        return _refused(case, f"EC2 does not say that {request.instance} is running in this slot")
+        return _refused(situation, f"EC2 does not say that {request.instance} is running in this slot")
     if others:
-        return _refused(case, f"{', '.join(others)} held the slot and has no evidence; confirm-fenced first")
-    other = rival(case, host.instance)
+        return _refused(
+            situation, f"{', '.join(others)} held the slot and has no evidence; confirm-fenced first"
+        )
+    other = rival(situation, host.instance)
     if other:
-        return _refused(case, f"{other}; it must be terminated first, or be the one that is adopted")
-    highest = max([record.epoch, *(one.highest_epoch for one in case.sight.reports.values())])
+        return _refused(situation, f"{other}; it must be terminated first, or be the one that is adopted")
+    highest = max([record.epoch, *(one.highest_epoch for one in situation.observed.reports.values())])
     adopted = replace(
         record,
         epoch=highest + 1,
         holder=host.instance,
         phase=Phase.ACTIVE,
-        is_armed=case.is_armed,
-        assignment=case.renewed_assignment,
+        is_armed=situation.is_armed,
+        assignment=situation.renewed_assignment,
         unfenced=(host.instance,),
-        granted_at=case.now,
+        granted_at=situation.now,
         active_since=None,
         would_have="",
     )
     change = Change(
         record=adopted,
-        evidence=_later_holders_proven_off(case),
+        evidence=_later_holders_proven_off(situation),
         grant=host.instance,
         pins_mode=True,
         consumes=request.id,
@@ -147,39 +162,41 @@ def adopt(case: Case) -> Decision:
     return Decision(Answer.UPKEEP, sentence, change=change, look_again_s=0.0)
 
 
-def _later_holders_proven_off(case: Case) -> tuple[Evidence, ...]:
+def _later_holders_proven_off(situation: Situation) -> tuple[Evidence, ...]:
     """Evidence of holders that only their own reports tell of, the record being lost or old (S2)."""
-    later = (one for one in case.sight.reports.values() if one.highest_epoch > case.record.epoch)
-    proofs = (case.proof_of(one.instance) for one in later)
+    later = (one for one in situation.observed.reports.values() if one.highest_epoch > situation.record.epoch)
+    proofs = (situation.proof_of(one.instance) for one in later)
     return tuple(proof for proof in proofs if proof is not None)
 
 
-def switchover(case: Case) -> Decision:
+def switchover(situation: Situation) -> Decision:
     """Drain, then the same road; needs a healthy holder and open dependencies, counts for no limit."""
-    verdict = signals.judge(case)
+    verdict = signals.judge(situation)
     needed = (gates.mode, gates.pause, gates.dependencies, gates.platform_first, gates.shape, gates.in_flight)
-    closed = gates.first_closed(case, needed)
-    if not is_active(case.record):
-        return _refused(case, f"the slot is {case.record.phase}, not active")
+    closed = gates.first_closed(situation, needed)
+    if not is_active(situation.record):
+        return _refused(situation, f"the slot is {situation.record.phase}, not active")
     if verdict.life is signals.Life.SUSPECT:
         return wait(f"the switchover waits for a clear sight of its holder: {verdict.why}")
     if verdict.life is not signals.Life.WELL:
-        return _refused(case, f"its holder is not well ({verdict.why}); a switchover needs a healthy one")
+        return _refused(
+            situation, f"its holder is not well ({verdict.why}); a switchover needs a healthy one"
+        )
     if closed:
-        return _refused(case, closed.sentence)
-    request = next_request(case)
-    return begin(case, Verb.SWITCHOVER, Step.DRAINING, f"{request.by}: {request.reason}", request)
+        return _refused(situation, closed.sentence)
+    request = next_request(situation)
+    return begin(situation, Verb.SWITCHOVER, Step.DRAINING, f"{request.by}: {request.reason}", request)
 
 
-def failover(case: Case) -> Decision:
+def failover(situation: Situation) -> Decision:
     """Now, on a human's word: skips detection, cool-down, storm and dependencies, never fencing."""
-    closed = gates.first_closed(case, (gates.mode, gates.shape))
-    if not is_active(case.record):
-        return _refused(case, f"the slot is {case.record.phase}, not active")
+    closed = gates.first_closed(situation, (gates.mode, gates.shape))
+    if not is_active(situation.record):
+        return _refused(situation, f"the slot is {situation.record.phase}, not active")
     if closed:
-        return _refused(case, closed.sentence)
-    request = next_request(case)
-    return begin(case, Verb.FAILOVER, Step.FENCING, f"forced by {request.by}: {request.reason}", request)
+        return _refused(situation, closed.sentence)
+    request = next_request(situation)
+    return begin(situation, Verb.FAILOVER, Step.FENCING, f"forced by {request.by}: {request.reason}", request)
 
 
 RULES: tuple[Rule, ...] = (

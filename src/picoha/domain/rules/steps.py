@@ -28,114 +28,116 @@ from picoha.domain.record import (
     Verb,
 )
 from picoha.domain.rules.messages import NEXT, of_operation
-from picoha.domain.situation import Case
+from picoha.domain.situation import Situation
 
 
-def opened(case: Case) -> Operation:
+def opened(situation: Situation) -> Operation:
     """Return the open operation; rules call this only where their table guarantees one."""
-    op = case.operation
+    op = situation.operation
     if op is None:
-        raise LookupError(f"slot {case.sight.name} has no open operation")
+        raise LookupError(f"slot {situation.observed.name} has no open operation")
     return op
 
 
-def begin(case: Case, verb: Verb, step: Step, reason: str, request: Request | None = None) -> Decision:
+def begin(
+    situation: Situation, verb: Verb, step: Step, reason: str, request: Request | None = None
+) -> Decision:
     """Admit an operation: the point of no return, one transaction pinned to mode and brake.
 
     An automatic failover that takes counts for the brake; operator-ordered work counts for nothing.
     """
-    record = case.record
+    record = situation.record
     number = record.operations + 1
     op = Operation(
         id=f"{record.slot}-{record.epoch}-{number}",
         verb=verb,
         step=step,
-        opened_at=case.now,
-        step_at=case.now,
+        opened_at=situation.now,
+        step_at=situation.now,
         rule=0,
         reason=reason,
         from_epoch=record.epoch,
         victim=record.holder,
         victims=(record.holder,) if record.holder else (),
         by=request.by if request else CONTROLLER,
-        zone=host.zone if (host := case.host(record.holder)) else "",
-        trail={"admitted": case.now, step.value: case.now},
+        zone=host.zone if (host := situation.host(record.holder)) else "",
+        trail={"admitted": situation.now, step.value: situation.now},
     )
-    order = _drain_order(case, record.holder) if step is Step.DRAINING and record.holder else None
+    order = _drain_order(situation, record.holder) if step is Step.DRAINING and record.holder else None
     admitted = replace(
         record, phase=Phase.IN_FAILOVER, operation=op, operations=number, order=order, would_have=""
     )
     change = Change(
         record=admitted,
-        brake=_counted(case) if step is Step.FENCING and request is None else None,
+        brake=_counted(situation) if step is Step.FENCING and request is None else None,
         pins_mode=True,
         event="admitted",
         consumes=request.id if request else None,
-        notice=notice(case, op, "info", of_operation(op, f"{verb} {op.id} is admitted", case.now)),
+        notice=notice(situation, op, "info", of_operation(op, f"{verb} {op.id} is admitted", situation.now)),
     )
     sentence = f"{verb} of {record.slot} is admitted: {reason}"
     return Decision(Answer.BEGIN, sentence, change=change, look_again_s=0.0)
 
 
-def _drain_order(case: Case, holder: InstanceId) -> Order:
-    record = case.record
-    return Order(f"{record.slot}-{record.ver + 1}", OrderVerb.DRAIN, holder, record.epoch, case.now)
+def _drain_order(situation: Situation, holder: InstanceId) -> Order:
+    record = situation.record
+    return Order(f"{record.slot}-{record.ver + 1}", OrderVerb.DRAIN, holder, record.epoch, situation.now)
 
 
-def _counted(case: Case) -> Brake:
-    brake = case.seen.brake
+def _counted(situation: Situation) -> Brake:
+    brake = situation.seen.brake
     day = timedelta(hours=24)
-    keep = max(day, case.policy.brake_slot_window)
+    keep = max(day, situation.policy.brake_slot_window)
     recent = {
         slot: kept
         for slot, times in brake.admitted.items()
-        if (kept := tuple(at for at in times if case.now - at < keep))
+        if (kept := tuple(at for at in times if situation.now - at < keep))
     }
-    recent[case.sight.name] = (*recent.get(case.sight.name, ()), case.now)
+    recent[situation.observed.name] = (*recent.get(situation.observed.name, ()), situation.now)
     return replace(brake, admitted=recent)
 
 
-def to_step(case: Case, step: Step, event: str, sentence: str, **fields: object) -> Decision:
+def to_step(situation: Situation, step: Step, event: str, sentence: str, **fields: object) -> Decision:
     """Advance the open operation because an effect was seen; `fields` change the operation too."""
-    return stepped(case, sentence, moved(case, step, event, **fields))
+    return stepped(situation, sentence, moved(situation, step, event, **fields))
 
 
-def moved(case: Case, step: Step, event: str, **fields: object) -> Change:
+def moved(situation: Situation, step: Step, event: str, **fields: object) -> Change:
     """Return the change that puts the open operation into a step, for those that change more with it."""
-    op = opened(case)
-    trail = {**op.trail, step.value: case.now}
-    there = replace(op, step=step, step_at=case.now, stuck_in=None, intents={}, trail=trail, **fields)  # type: ignore[arg-type]  # field names are checked by the callers' tests
-    return Change(record=replace(case.record, operation=there), event=event)
+    op = opened(situation)
+    trail = {**op.trail, step.value: situation.now}
+    there = replace(op, step=step, step_at=situation.now, stuck_in=None, intents={}, trail=trail, **fields)  # type: ignore[arg-type]  # field names are checked by the callers' tests
+    return Change(record=replace(situation.record, operation=there), event=event)
 
 
-def stepped(case: Case, sentence: str, change: Change) -> Decision:
+def stepped(situation: Situation, sentence: str, change: Change) -> Decision:
     """Return the decision to write such a change and look at once; people are told the longer steps."""
     op = change.record.operation
     if op is not None and op.step in NEXT:
-        told = notice(case, op, "info", of_operation(op, sentence, case.now))
+        told = notice(situation, op, "info", of_operation(op, sentence, situation.now))
         change = replace(change, notice=told)
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
-def milestone(case: Case, event: str, sentence: str) -> Decision:
+def milestone(situation: Situation, event: str, sentence: str) -> Decision:
     """Note in the trail that something was seen for the first time; the step stays."""
-    op = opened(case)
-    noted = replace(op, trail={**op.trail, event: case.now})
-    change = Change(record=replace(case.record, operation=noted), event=event)
+    op = opened(situation)
+    noted = replace(op, trail={**op.trail, event: situation.now})
+    change = Change(record=replace(situation.record, operation=noted), event=event)
     return Decision(Answer.STEP, sentence, change=change, look_again_s=0.0)
 
 
-def has_passed(case: Case, event: str) -> bool:
+def has_passed(situation: Situation, event: str) -> bool:
     """True once the open operation's trail names the event since its last grant."""
-    op = opened(case)
+    op = opened(situation)
     at, since = op.trail.get(event), op.trail.get(Step.VERIFYING)
     return at is not None and since is not None and at >= since
 
 
-def send(case: Case, sentence: str, actions: Iterable[Action]) -> Decision:
+def send(situation: Situation, sentence: str, actions: Iterable[Action]) -> Decision:
     """Order those effects that are due under their intents; wait for the others to be seen."""
-    op = opened(case)
-    due = tuple(action for action in actions if _is_due(case, op, action))
+    op = opened(situation)
+    due = tuple(action for action in actions if _is_due(situation, op, action))
     if not due:
         return wait(sentence)
     intents, number = dict(op.intents), op.journal
@@ -144,53 +146,55 @@ def send(case: Case, sentence: str, actions: Iterable[Action]) -> Decision:
         old = intents.get(key)
         if old is None:
             number += 1
-            intents[key] = Intent(number=number, first_at=case.now, sent_at=case.now)
+            intents[key] = Intent(number=number, first_at=situation.now, sent_at=situation.now)
         else:
-            intents[key] = replace(old, sent_at=case.now, sends=old.sends + 1)
+            intents[key] = replace(old, sent_at=situation.now, sends=old.sends + 1)
     change = Change(
-        record=replace(case.record, operation=replace(op, intents=intents, journal=number)),
+        record=replace(situation.record, operation=replace(op, intents=intents, journal=number)),
         pins_mode=any(isinstance(action, TAKING) for action in due),
     )
     return Decision(Answer.SEND, sentence, actions=due, change=change, look_again_s=SOON_S)
 
 
-def send_once(case: Case, sentence: str, action: Action, event: str = "") -> Decision:
+def send_once(situation: Situation, sentence: str, action: Action, event: str = "") -> Decision:
     """Order one effect outside any operation, at most every `resend_after`, until it is seen."""
-    key, sent = str(action), case.record.sent
-    if key in sent and case.now - sent[key] < case.policy.resend_after:
+    key, sent = str(action), situation.record.sent
+    if key in sent and situation.now - sent[key] < situation.policy.resend_after:
         return wait(sentence)
-    kept = {one: at for one, at in sent.items() if case.now - at < case.policy.hook_heartbeat}
-    record = replace(case.record, sent={**kept, key: case.now})
+    kept = {one: at for one, at in sent.items() if situation.now - at < situation.policy.hook_heartbeat}
+    record = replace(situation.record, sent={**kept, key: situation.now})
     is_first = key not in sent
     change = Change(record=record, pins_mode=isinstance(action, TAKING), event=event if is_first else "")
     return Decision(Answer.SEND, sentence, actions=(action,), change=change, look_again_s=SOON_S)
 
 
-def _is_due(case: Case, op: Operation, action: Action) -> bool:
+def _is_due(situation: Situation, op: Operation, action: Action) -> bool:
     intent = op.intents.get(str(action))
-    return intent is None or case.now - intent.sent_at >= case.policy.resend_after
+    return intent is None or situation.now - intent.sent_at >= situation.policy.resend_after
 
 
-def stuck(case: Case, sentence: str, command: str) -> Decision:
+def stuck(situation: Situation, sentence: str, command: str) -> Decision:
     """Wait for a human from here on, keep looking for the missing fact, and page now."""
-    op = opened(case)
-    parked = replace(op, step=Step.NEEDS_OPERATOR, stuck_in=op.stuck_in or op.step, step_at=case.now)
-    page = notice(case, op, "page", f"{sentence}. Do: {command}")
-    change = Change(record=replace(case.record, operation=parked), event="needs-operator", notice=page)
+    op = opened(situation)
+    parked = replace(op, step=Step.NEEDS_OPERATOR, stuck_in=op.stuck_in or op.step, step_at=situation.now)
+    page = notice(situation, op, "page", f"{sentence}. Do: {command}")
+    change = Change(record=replace(situation.record, operation=parked), event="needs-operator", notice=page)
     return Decision(Answer.STEP, sentence, change=change)
 
 
-def next_victim(case: Case, instance: InstanceId, sentence: str) -> Decision:
+def next_victim(situation: Situation, instance: InstanceId, sentence: str) -> Decision:
     """A bad replacement becomes the victim and is fenced before anyone else is granted (S2)."""
-    op = opened(case)
-    if op.attempt >= case.policy.bad_replacements:
-        return stuck(case, f"{sentence}; {op.attempt + 1} replacements were bad", f"picoha retry {op.id}")
-    if not case.may_take and not case.is_gone(instance):
+    op = opened(situation)
+    if op.attempt >= situation.policy.bad_replacements:
         return stuck(
-            case, f"{sentence}, and it may not be fenced: mode is not enforce", f"picoha retry {op.id}"
+            situation, f"{sentence}; {op.attempt + 1} replacements were bad", f"picoha retry {op.id}"
+        )
+    if not situation.may_take and not situation.is_gone(instance):
+        return stuck(
+            situation, f"{sentence}, and it may not be fenced: mode is not enforce", f"picoha retry {op.id}"
         )
     change = moved(
-        case,
+        situation,
         Step.FENCING,
         "bad-replacement",
         victim=instance,
@@ -202,54 +206,56 @@ def next_victim(case: Case, instance: InstanceId, sentence: str) -> Decision:
     unfenced = record.unfenced if instance in record.unfenced else (*record.unfenced, instance)
     record = replace(record, unfenced=unfenced, phase=Phase.IN_FAILOVER)
     told = f"{sentence}; it is the next victim (attempt {op.attempt + 1})"
-    return stepped(case, told, replace(change, record=record))
+    return stepped(situation, told, replace(change, record=record))
 
 
-def finish(case: Case, sentence: str) -> Decision:
+def finish(situation: Situation, sentence: str) -> Decision:
     """End the open operation: the target is the verified, active holder."""
-    op = opened(case)
-    done = replace(op, step=Step.DONE, step_at=case.now, trail={**op.trail, "done": case.now})
+    op = opened(situation)
+    done = replace(op, step=Step.DONE, step_at=situation.now, trail={**op.trail, "done": situation.now})
     is_counted = op.is_automatic and not op.is_recovery
     record: SlotRecord = replace(
-        case.record,
+        situation.record,
         phase=Phase.ACTIVE,
         operation=None,
-        active_since=case.now,
-        ended_at=case.now if is_counted else case.record.ended_at,
-        ended_zone=op.zone if is_counted else case.record.ended_zone,
+        active_since=situation.now,
+        ended_at=situation.now if is_counted else situation.record.ended_at,
+        ended_zone=op.zone if is_counted else situation.record.ended_zone,
     )
-    took = (case.now - op.opened_at).total_seconds()
-    told = notice(case, op, "info", of_operation(done, f"{sentence}; it took {took:.0f} s", case.now))
+    took = (situation.now - op.opened_at).total_seconds()
+    told = notice(
+        situation, op, "info", of_operation(done, f"{sentence}; it took {took:.0f} s", situation.now)
+    )
     change = Change(record=record, ended=done, event="done", notice=told)
     return Decision(Answer.FINISH, f"{sentence}; {op.verb} done in {took:.0f} s", change=change)
 
 
-def notice(case: Case, op: Operation | None, severity: str, text: str) -> Notice:
+def notice(situation: Situation, op: Operation | None, severity: str, text: str) -> Notice:
     """Return a message for the outbox; its id is unique per slot and version."""
-    mode = case.seen.mode.mode.value.upper()
-    where = f"{case.seen.cell}/{case.sight.name}"
+    mode = situation.seen.mode.mode.value.upper()
+    where = f"{situation.seen.cell}/{situation.observed.name}"
     return Notice(
-        id=f"{case.sight.name}-{case.record.ver + 1}",
-        at=case.now,
+        id=f"{situation.observed.name}-{situation.record.ver + 1}",
+        at=situation.now,
         severity=severity,
         subject=f"{mode} {severity}: {where} {op.id if op else ''}".strip(),
         text=f"{mode} {where}: {text}",
     )
 
 
-def in_step(case: Case, *steps: Step) -> bool:
+def in_step(situation: Situation, *steps: Step) -> bool:
     """True while the slot's operation is in one of these steps."""
-    op = case.operation
+    op = situation.operation
     return op is not None and op.step in steps
 
 
-def is_late(case: Case, step: Step) -> bool:
+def is_late(situation: Situation, step: Step) -> bool:
     """True once the operation has been in this step for longer than its deadline."""
     deadlines = {
-        Step.DRAINING: case.policy.drain_deadline,
-        Step.FENCING: case.policy.fence_deadline,
-        Step.AWAITING_HOST: case.policy.host_deadline,
-        Step.ADDRESSING: case.policy.address_deadline,
-        Step.RELEASING: case.policy.release_deadline,
+        Step.DRAINING: situation.policy.drain_deadline,
+        Step.FENCING: situation.policy.fence_deadline,
+        Step.AWAITING_HOST: situation.policy.host_deadline,
+        Step.ADDRESSING: situation.policy.address_deadline,
+        Step.RELEASING: situation.policy.release_deadline,
     }
-    return in_step(case, step) and case.in_step_for(opened(case)) > deadlines[step]
+    return in_step(situation, step) and situation.in_step_for(opened(situation)) > deadlines[step]

@@ -7,11 +7,11 @@ from dataclasses import replace
 from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import ScalingGroup, SlotName
 from picoha.domain.policy import Policy
-from picoha.domain.record import Attention
+from picoha.domain.record import HoldNotice
 from picoha.domain.rules import custody, detection, fencing, granting, guards, launches, requests, verifying
 from picoha.domain.rules.launches import LAUNCH_RULES, Launch
 from picoha.domain.rules.steps import notice
-from picoha.domain.situation import Case, Observation
+from picoha.domain.situation import Observation, Situation
 
 SLOT_RULES: tuple[Rule, ...] = (
     *guards.RULES,
@@ -28,10 +28,10 @@ SLOT_RULES: tuple[Rule, ...] = (
 
 def decide_slot(seen: Observation, slot: SlotName, policy: Policy) -> Decision:
     """Return the decision of the first matching rule for one slot; rules never raise."""
-    case = Case(seen, seen.slot(slot), policy)
-    rule = next(row for row in SLOT_RULES if row.when(case))
-    decision = _with_rule(rule.then(case).stamped(rule.number))
-    return _with_outbox(_with_attention(case, decision))
+    situation = Situation(seen, seen.slot(slot), policy)
+    rule = next(row for row in SLOT_RULES if row.when(situation))
+    decision = _with_rule(rule.then(situation).stamped(rule.number))
+    return _with_outbox(_with_attention(situation, decision))
 
 
 def decide_launches(seen: Observation, slot: SlotName, policy: Policy) -> tuple[Decision, ...]:
@@ -39,12 +39,14 @@ def decide_launches(seen: Observation, slot: SlotName, policy: Policy) -> tuple[
 
     Nothing is decided while the slot's record is unreadable or from a newer version (S15).
     """
-    case = Case(seen, seen.slot(slot), policy)
-    is_readable = seen.memory is None and not case.sight.newer and case.sight.record is not None
-    if not is_readable or not isinstance(case.sight.group, ScalingGroup):
+    situation = Situation(seen, seen.slot(slot), policy)
+    is_readable = (
+        seen.memory is None and not situation.observed.newer and situation.observed.record is not None
+    )
+    if not is_readable or not isinstance(situation.observed.group, ScalingGroup):
         return ()
-    held = (one for one in case.sight.group.members if one.is_held or one.is_warming)
-    return tuple(_decide_launch(Launch(case, member)) for member in held)
+    held = (one for one in situation.observed.group.members if one.is_held or one.is_warming)
+    return tuple(_decide_launch(Launch(situation, member)) for member in held)
 
 
 def _decide_launch(launch: Launch) -> Decision:
@@ -52,31 +54,36 @@ def _decide_launch(launch: Launch) -> Decision:
     return rule.then(launch).stamped(rule.number)
 
 
-def _with_attention(case: Case, decision: Decision) -> Decision:
+def _with_attention(situation: Situation, decision: Decision) -> Decision:
     """Save when the holding rule changed, and page once the slot was held for long (design.md 6).
 
     Another rule that holds goes on with the first one's time; a slot without a record gets one.
     """
-    if case.seen.memory is not None or case.sight.newer:
+    if situation.seen.memory is not None or situation.observed.newer:
         return decision
-    old = case.record.attention
+    old = situation.record.attention
     if decision.answer not in (Answer.HOLD, Answer.ALERT):
         if old is None or decision.answer is Answer.WAIT:
             return decision
-        return _saving(case, decision, None)
-    now = case.now
+        return _saving(situation, decision, None)
+    now = situation.now
     if old is None:
-        return _saving(case, decision, Attention(rule=decision.rule, since=now), event="held")
+        return _saving(situation, decision, HoldNotice(rule=decision.rule, since=now), event="held")
     is_same = old.rule == decision.rule
-    delay = case.policy.hold_page_after if decision.answer is Answer.HOLD else None
+    delay = situation.policy.hold_page_after if decision.answer is Answer.HOLD else None
     is_due = delay is None or now - old.since >= delay
-    rest = case.policy.page_repeat_after if is_same else case.policy.hold_page_after
+    rest = situation.policy.page_repeat_after if is_same else situation.policy.hold_page_after
     is_quiet = old.notified_at is None or now - old.notified_at >= rest
     if not (is_due and is_quiet):
         turned = replace(old, rule=decision.rule)
-        return decision if is_same else _saving(case, decision, turned, event="held")
-    paged = _saving(case, decision, replace(old, rule=decision.rule, notified_at=now), event="paged")
-    page = notice(case, case.operation, "page", f"{decision.sentence}. Look: picoha why {case.sight.name}")
+        return decision if is_same else _saving(situation, decision, turned, event="held")
+    paged = _saving(situation, decision, replace(old, rule=decision.rule, notified_at=now), event="paged")
+    page = notice(
+        situation,
+        situation.operation,
+        "page",
+        f"{decision.sentence}. Look: picoha why {situation.observed.name}",
+    )
     return replace(paged, change=replace(paged.change, notice=page)) if paged.change else paged
 
 
@@ -107,8 +114,10 @@ def _with_outbox(decision: Decision) -> Decision:
     return replace(decision, change=replace(change, record=record))
 
 
-def _saving(case: Case, decision: Decision, attention: Attention | None, event: str = "") -> Decision:
-    change = decision.change or Change(record=case.record)
+def _saving(
+    situation: Situation, decision: Decision, attention: HoldNotice | None, event: str = ""
+) -> Decision:
+    change = decision.change or Change(record=situation.record)
     record = replace(change.record, attention=attention)
     return replace(decision, change=replace(change, record=record, event=change.event or event))
 

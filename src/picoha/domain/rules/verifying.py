@@ -26,111 +26,125 @@ from picoha.domain.rules.steps import (
     notice,
     opened,
 )
-from picoha.domain.situation import Case, needs_operator
+from picoha.domain.situation import Situation, needs_operator
 
 
-def _told(case: Case) -> Report | None:
+def _told(situation: Situation) -> Report | None:
     """Return the target's report if it speaks of this grant."""
-    op = opened(case)
-    report = case.fresh_report(op.target)
-    return report if report and report.epoch == case.record.epoch else None
+    op = opened(situation)
+    report = situation.fresh_report(op.target)
+    return report if report and report.epoch == situation.record.epoch else None
 
 
-def names_are_verified(case: Case) -> bool:
-    if not in_step(case, Step.VERIFYING) or has_passed(case, "names-verified"):
+def names_are_verified(situation: Situation) -> bool:
+    if not in_step(situation, Step.VERIFYING) or has_passed(situation, "names-verified"):
         return False
-    report = _told(case)
+    report = _told(situation)
     return report is not None and report.names is not None and report.names.are_right
 
 
-def note_names(case: Case) -> Decision:
-    report = _told(case)
+def note_names(situation: Situation) -> Decision:
+    report = _told(situation)
     resolved = report.names.resolved if report and report.names else {}
     table = ", ".join(f"{name} -> {address}" for name, address in sorted(resolved.items()))
-    return milestone(case, "names-verified", f"{opened(case).target} resolves its names: {table}")
+    return milestone(situation, "names-verified", f"{opened(situation).target} resolves its names: {table}")
 
 
-def picos_are_up(case: Case) -> bool:
+def picos_are_up(situation: Situation) -> bool:
     if (
-        not in_step(case, Step.VERIFYING)
-        or has_passed(case, "picos-up")
-        or not has_passed(case, "names-verified")
+        not in_step(situation, Step.VERIFYING)
+        or has_passed(situation, "picos-up")
+        or not has_passed(situation, "names-verified")
     ):
         return False
-    report = _told(case)
+    report = _told(situation)
     return report is not None and report.phase is AgentPhase.RUNNING
 
 
-def note_picos(case: Case) -> Decision:
-    report = _told(case)
+def note_picos(situation: Situation) -> Decision:
+    report = _told(situation)
     return milestone(
-        case, "picos-up", f"{opened(case).target} started {', '.join(report.picos) if report else ''}"
+        situation,
+        "picos-up",
+        f"{opened(situation).target} started {', '.join(report.picos) if report else ''}",
     )
 
 
-def is_first_healthy(case: Case) -> bool:
-    if not in_step(case, Step.VERIFYING) or has_passed(case, "healthy") or not has_passed(case, "picos-up"):
+def is_first_healthy(situation: Situation) -> bool:
+    if (
+        not in_step(situation, Step.VERIFYING)
+        or has_passed(situation, "healthy")
+        or not has_passed(situation, "picos-up")
+    ):
         return False
-    report = _told(case)
+    report = _told(situation)
     return report is not None and report.is_healthy
 
 
-def note_health(case: Case) -> Decision:
-    seconds = case.policy.healthy_for.total_seconds()
+def note_health(situation: Situation) -> Decision:
+    seconds = situation.policy.healthy_for.total_seconds()
     return milestone(
-        case, "healthy", f"all picos of {opened(case).target} answer; watching them for {seconds:.0f} s"
+        situation,
+        "healthy",
+        f"all picos of {opened(situation).target} answer; watching them for {seconds:.0f} s",
     )
 
 
-def is_verified(case: Case) -> bool:
-    if not in_step(case, Step.VERIFYING) or not has_passed(case, "healthy"):
+def is_verified(situation: Situation) -> bool:
+    if not in_step(situation, Step.VERIFYING) or not has_passed(situation, "healthy"):
         return False
-    report = _told(case)
+    report = _told(situation)
     if report is None or report.healthy_since is None or not report.is_healthy:
         return False
-    return case.now - report.healthy_since >= case.policy.healthy_for
+    return situation.now - report.healthy_since >= situation.policy.healthy_for
 
 
-def done(case: Case) -> Decision:
-    return finish(case, f"{opened(case).target} holds {case.sight.name} at epoch {case.record.epoch}")
+def done(situation: Situation) -> Decision:
+    return finish(
+        situation,
+        f"{opened(situation).target} holds {situation.observed.name} at epoch {situation.record.epoch}",
+    )
 
 
-def verifying_is_late(case: Case) -> bool:
-    if not in_step(case, Step.VERIFYING):
+def verifying_is_late(situation: Situation) -> bool:
+    if not in_step(situation, Step.VERIFYING):
         return False
-    assignment = case.record.assignment
+    assignment = situation.record.assignment
     picos = len(assignment.picos) if assignment else 1
-    return case.in_step_for(opened(case)) > case.policy.start_per_pico * picos + case.policy.start_margin
+    return (
+        situation.in_step_for(opened(situation))
+        > situation.policy.start_per_pico * picos + situation.policy.start_margin
+    )
 
 
-def replace_bad_target(case: Case) -> Decision:
-    target = opened(case).target
-    report = case.report(target)
+def replace_bad_target(situation: Situation) -> Decision:
+    target = opened(situation).target
+    report = situation.report(target)
     why = (report.problem or f"its agent is {report.phase}") if report else "its agent never reported"
     if target is None:
         return alert("the operation has no target")
-    return next_victim(case, target, f"{target} did not get healthy in time: {why}")
+    return next_victim(situation, target, f"{target} did not get healthy in time: {why}")
 
 
-def is_verifying(case: Case) -> bool:
-    return in_step(case, Step.VERIFYING)
+def is_verifying(situation: Situation) -> bool:
+    return in_step(situation, Step.VERIFYING)
 
 
-def wait_for_health(case: Case) -> Decision:
-    report = _told(case)
+def wait_for_health(situation: Situation) -> Decision:
+    report = _told(situation)
     said = f"its agent is {report.phase}" if report else "its agent has not taken the grant yet"
-    return wait(f"{opened(case).target} is being verified: {said}")
+    return wait(f"{opened(situation).target} is being verified: {said}")
 
 
-def missing_fact_appeared(case: Case) -> bool:
-    op = case.operation
+def missing_fact_appeared(situation: Situation) -> bool:
+    op = situation.operation
     if op is None or op.step is not Step.NEEDS_OPERATOR or op.stuck_in is None:
         return False
-    probe = replace(case.record, operation=replace(op, step=op.stuck_in))
-    then = Case(case.seen, replace(case.sight, record=probe), case.policy)
+    probe = replace(situation.record, operation=replace(op, step=op.stuck_in))
+    then = Situation(situation.seen, replace(situation.observed, record=probe), situation.policy)
     if target_is_gone(then):
         # Whatever else is seen: it goes on while the budget of replacements lasts, then only by `retry`.
-        return op.attempt < case.policy.bad_replacements
+        return op.attempt < situation.policy.bad_replacements
     return any(rule(then) for rule in _FACTS[op.stuck_in])
 
 
@@ -144,23 +158,23 @@ _FACTS = {
 }
 
 
-def resume(case: Case) -> Decision:
-    op = opened(case)
+def resume(situation: Situation) -> Decision:
+    op = opened(situation)
     back = op.stuck_in or Step.FENCING
-    resumed = replace(op, step=back, stuck_in=None, step_at=case.now)
-    told = notice(case, op, "info", "the missing fact appeared; going on")
-    change = Change(record=replace(case.record, operation=resumed), event="resumed", notice=told)
+    resumed = replace(op, step=back, stuck_in=None, step_at=situation.now)
+    told = notice(situation, op, "info", "the missing fact appeared; going on")
+    change = Change(record=replace(situation.record, operation=resumed), event="resumed", notice=told)
     return Decision(
         Answer.STEP, f"the missing fact appeared; {back} goes on", change=change, look_again_s=0.0
     )
 
 
-def is_waiting_for_operator(case: Case) -> bool:
-    return needs_operator(case)
+def is_waiting_for_operator(situation: Situation) -> bool:
+    return needs_operator(situation)
 
 
-def keep_paging(case: Case) -> Decision:
-    op = opened(case)
+def keep_paging(situation: Situation) -> Decision:
+    op = opened(situation)
     return hold(f"{op.id} waits for an operator in {op.stuck_in}: {op.reason}")
 
 

@@ -13,7 +13,7 @@ from picoha.domain.policy import Policy
 from picoha.domain.record import Request, RequestVerb
 from picoha.domain.rules.requests import RULES
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Case, Observation
+from picoha.domain.situation import Observation, Situation
 
 FIRST_REQUEST_RULE = RULES[0].number
 
@@ -27,13 +27,13 @@ def preview(seen: Observation, request: Request, policy: Policy) -> Decision:
 
     What the guards write before that (evidence, the gate after a change of mode) counts as written.
     """
-    sight = replace(seen.slot(request.slot), requests=(request,))
+    observed = replace(seen.slot(request.slot), requests=(request,))
     for _ in range(GUARDS):
-        slots = tuple(sight if one.name == request.slot else one for one in seen.slots)
+        slots = tuple(observed if one.name == request.slot else one for one in seen.slots)
         decision = decide_slot(replace(seen, slots=slots), request.slot, policy)
         if decision.rule >= FIRST_REQUEST_RULE or decision.change is None or refusal(decision):
             break
-        sight = replace(sight, record=decision.change.record)
+        observed = replace(observed, record=decision.change.record)
     return decision
 
 
@@ -72,15 +72,15 @@ class Plan:
 
 def plan(seen: Observation, request: Request, policy: Policy, past_s: Sequence[float]) -> Plan:
     """Return the plan of a switchover or forced failover; `past_s` are earlier durations of the slot."""
-    case = Case(seen, seen.slot(request.slot), policy)
+    situation = Situation(seen, seen.slot(request.slot), policy)
     decision = preview(seen, request, policy)
-    closed = [gate for check in gates.TAKING if not (gate := check(case)).is_open]
+    closed = [gate for check in gates.TAKING if not (gate := check(situation)).is_open]
     return Plan(
         refused=refusal(decision),
         begins=decision.answer is Answer.BEGIN,
         sentence=decision.sentence,
         automatic=tuple(f"{gate.name}: {gate.sentence}" for gate in closed),
-        steps=tuple(_steps(case, request)),
+        steps=tuple(_steps(situation, request)),
         expected=_expected(past_s),
     )
 
@@ -91,9 +91,9 @@ def _expected(past_s: Sequence[float]) -> str:
     return f"about {median(past_s):.0f} s (median of {len(past_s)} ended operations of this slot)"
 
 
-def _steps(case: Case, request: Request) -> list[StepLine]:
-    policy, record, group = case.policy, case.record, case.group
-    spec, address = case.sight.spec, case.address
+def _steps(situation: Situation, request: Request) -> list[StepLine]:
+    policy, record, group = situation.policy, situation.record, situation.group
+    spec, address = situation.observed.spec, situation.address
     is_warm = group is not None and any(one.lifecycle.startswith("Warmed:") for one in group.members)
     standby = "the warm host" if is_warm else "a new host"
     picos = [one.name for one in spec.picos] if spec else []

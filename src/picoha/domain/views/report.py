@@ -57,7 +57,7 @@ class SlotHealth:
 
 
 @dataclass(frozen=True)
-class Report:
+class PeriodReport:
     """All of it; `unread` says what could not be read."""
 
     since: datetime
@@ -74,9 +74,9 @@ def report(
     since: datetime,
     until: datetime,
     unread: str = "",
-) -> Report:
+) -> PeriodReport:
     """Return the report of a period from its history (oldest first) and the metric by the minute."""
-    return Report(
+    return PeriodReport(
         since=since,
         until=until,
         would_have=tuple(_would_have(rows, health)),

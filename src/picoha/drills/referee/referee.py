@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Judge = Callable[[dict[str, Any]], Iterable[str]]
 
 
-class Truth:
+class Referee:
     """Collects violations of S1 to S7, S9, S10 and S12; S8 needs no world, `verify` judges it."""
 
     def __init__(self, account: Account) -> None:
@@ -142,7 +142,7 @@ class Truth:
                 yield str(item["body"]["M"]["action"]["S"])
 
     def _say(self, violation: str) -> None:
-        at = self._account.kernel.elapsed - self._account.zero_s
+        at = self._account.scheduler.elapsed - self._account.zero_s
         if not any(old.endswith(violation) for old in self.violations):
             self.violations.append(f"{at:.0f} s: {violation}")
 

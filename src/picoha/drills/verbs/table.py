@@ -11,18 +11,18 @@ from typing import Any
 from picoha.app.errors import SettingsInvalid
 from picoha.domain.record import Mode, Pause, RequestVerb, Step
 from picoha.drills.account import AWS
-from picoha.drills.setup import Stage
+from picoha.drills.setup import Setup
 from picoha.drills.story import Beat
 from picoha.drills.verbs import owner as owner_verbs
 from picoha.drills.verbs.operator import ask, command
-from picoha.fakeaws.scheduler import DeskFault, TaskKilled
+from picoha.fakeaws.scheduler import AwsFault, TaskKilled
 
 
-def schedule(stage: Stage) -> None:
+def schedule(setup: Setup) -> None:
     """Let every beat happen at its second."""
-    for beat in stage.story.at:
+    for beat in setup.story.at:
         _check(beat)
-        stage.world.kernel.at(beat.s, partial(_play, stage, beat))
+        setup.world.scheduler.at(beat.s, partial(_play, setup, beat))
 
 
 def _check(beat: Beat) -> None:
@@ -39,11 +39,11 @@ def _check(beat: Beat) -> None:
         raise SettingsInvalid(f"{beat.do} at {beat.s:g} s: step is one of {', '.join(Step)}, of a slot")
 
 
-def _play(stage: Stage, beat: Beat) -> None:
+def _play(setup: Setup, beat: Beat) -> None:
     kind, text = SAID.get(beat.do, ("world", beat.do.replace("-", " ")))
     words = (text, beat.pico or beat.name, beat.to, beat.step)
-    stage.note(beat.slot or "cell", kind, " ".join(word for word in words if word))
-    VERBS[beat.do](stage, beat)
+    setup.note(beat.slot or "cell", kind, " ".join(word for word in words if word))
+    VERBS[beat.do](setup, beat)
 
 
 OF_THE_CELL = frozenset(
@@ -71,144 +71,144 @@ SAID = {
 """How the timeline tells some of the beats; the others are told by their own names."""
 
 
-def _pause(stage: Stage, beat: Beat) -> None:
+def _pause(setup: Setup, beat: Beat) -> None:
     """Pause the slot, or the cell, for `for_s` seconds; 0 ends the pause now."""
-    now = stage.world.kernel.now
+    now = setup.world.scheduler.now
     key = beat.slot or "*"
-    pauses = {name: one for name, one in stage.mode.pauses.items() if name != key}
+    pauses = {name: one for name, one in setup.mode.pauses.items() if name != key}
     if beat.for_s:
         pauses[key] = Pause("story", "story", now, now + timedelta(seconds=beat.for_s))
-    stage.set_mode(replace(stage.mode, pauses=pauses))
+    setup.set_mode(replace(setup.mode, pauses=pauses))
 
 
-def _enforce(stage: Stage, beat: Beat) -> None:
+def _enforce(setup: Setup, beat: Beat) -> None:
     """Change the cell's mode."""
-    stage.set_mode(replace(stage.mode, mode=Mode(beat.to)))
-    stage.world.owners_start = beat.to == "observe"
+    setup.set_mode(replace(setup.mode, mode=Mode(beat.to)))
+    setup.world.owners_start = beat.to == "observe"
 
 
-def _throttle(stage: Stage, beat: Beat) -> None:
+def _throttle(setup: Setup, beat: Beat) -> None:
     """Let every call of an operation be throttled for `for_s` seconds."""
-    end = stage.world.kernel.elapsed + beat.for_s
+    end = setup.world.scheduler.elapsed + beat.for_s
 
     def refuse(_service: str, operation: str, _params: dict[str, Any]) -> None:
-        if operation == beat.name and stage.world.kernel.elapsed < end:
-            raise DeskFault("RequestLimitExceeded", "Request limit exceeded.", 503)
+        if operation == beat.name and setup.world.scheduler.elapsed < end:
+            raise AwsFault("RequestLimitExceeded", "Request limit exceeded.", 503)
 
-    stage.world.gate.faults.before.append(refuse)
+    setup.world.gate.faults.before.append(refuse)
 
 
-def _table(stage: Stage, beat: Beat) -> None:
+def _table(setup: Setup, beat: Beat) -> None:
     """Keep a backup of the table, or restore it."""
     if beat.to == "backup":
-        stage.backup = stage.world.table.snapshot()
+        setup.backup = setup.world.table.snapshot()
     else:
-        stage.world.table.restore(stage.backup)
+        setup.world.table.restore(setup.backup)
 
 
-def _stop(stage: Stage, beat: Beat) -> None:
+def _stop(setup: Setup, beat: Beat) -> None:
     """Somebody stops the host by hand; EC2 refuses that while it does not run, and nothing happens."""
-    instance = stage.host(beat).instance
+    instance = setup.host(beat).instance
     if instance.state == "running":
-        stage.world.ec2.stop(instance.id)
+        setup.world.ec2.stop(instance.id)
     else:
-        stage.note(beat.slot, "world", f"EC2 refuses: {instance.id} is {instance.state}")
+        setup.note(beat.slot, "world", f"EC2 refuses: {instance.id} is {instance.state}")
 
 
-def _sick(stage: Stage, beat: Beat) -> None:
-    host = stage.host(beat)
+def _sick(setup: Setup, beat: Beat) -> None:
+    host = setup.host(beat)
     host.sick[beat.pico] = 100 if beat.code is None else beat.code
 
 
-def _heal(stage: Stage, beat: Beat) -> None:
-    stage.host(beat).sick.pop(beat.pico, None)
+def _heal(setup: Setup, beat: Beat) -> None:
+    setup.host(beat).sick.pop(beat.pico, None)
 
 
-def _agent(is_up: bool, stage: Stage, beat: Beat) -> None:
-    stage.host(beat).is_agent_up = is_up
+def _agent(is_up: bool, setup: Setup, beat: Beat) -> None:
+    setup.host(beat).is_agent_up = is_up
 
 
-def _cut(is_cut: bool, stage: Stage, beat: Beat) -> None:
-    host = stage.host(beat).instance.id
+def _cut(is_cut: bool, setup: Setup, beat: Beat) -> None:
+    host = setup.host(beat).instance.id
     if beat.to == AWS:
         pair = (host, AWS)
     else:
-        pair = ("*" if not beat.to else stage.world.holder(beat.to).instance.id, host)
-    (stage.world.network.blocked.add if is_cut else stage.world.network.blocked.discard)(pair)
+        pair = ("*" if not beat.to else setup.world.holder(beat.to).instance.id, host)
+    (setup.world.network.blocked.add if is_cut else setup.world.network.blocked.discard)(pair)
 
 
-def _ring_again(stage: Stage, beat: Beat) -> None:
-    stage.world.admin.cloudwatch.set_alarm_state(
-        AlarmName=f"picoha-{stage.story.cell.name}-{beat.slot}", StateValue="OK", StateReason="story"
+def _ring_again(setup: Setup, beat: Beat) -> None:
+    setup.world.admin.cloudwatch.set_alarm_state(
+        AlarmName=f"picoha-{setup.story.cell.name}-{beat.slot}", StateValue="OK", StateReason="story"
     )
-    stage.world.admin.cloudwatch.set_alarm_state(
-        AlarmName=f"picoha-{stage.story.cell.name}-{beat.slot}", StateValue="ALARM", StateReason="story"
+    setup.world.admin.cloudwatch.set_alarm_state(
+        AlarmName=f"picoha-{setup.story.cell.name}-{beat.slot}", StateValue="ALARM", StateReason="story"
     )
 
 
-def _capacity(stage: Stage, beat: Beat) -> None:
-    stage.group(beat).launch_failures = beat.number
+def _capacity(setup: Setup, beat: Beat) -> None:
+    setup.group(beat).launch_failures = beat.number
 
 
-def _bad_starts(stage: Stage, beat: Beat) -> None:
-    stage.world.bad_starts[beat.slot] = (beat.code or 0, beat.to)
+def _bad_starts(setup: Setup, beat: Beat) -> None:
+    setup.world.bad_starts[beat.slot] = (beat.code or 0, beat.to)
 
 
-def _unhealthy(stage: Stage, beat: Beat) -> None:
+def _unhealthy(setup: Setup, beat: Beat) -> None:
     """Somebody else calls the host unhealthy: Auto Scaling replaces it on its own, if it is a member."""
-    instance = stage.host(beat).instance.id
-    if stage.world.autoscaling.member(instance) is None:
-        stage.note(beat.slot, "world", f"Auto Scaling refuses: {instance} is no member")
+    instance = setup.host(beat).instance.id
+    if setup.world.autoscaling.member(instance) is None:
+        setup.note(beat.slot, "world", f"Auto Scaling refuses: {instance} is no member")
         return
-    stage.world.admin.autoscaling.set_instance_health(
+    setup.world.admin.autoscaling.set_instance_health(
         InstanceId=instance, HealthStatus="Unhealthy", ShouldRespectGracePeriod=False
     )
 
 
-def _no_metrics(stage: Stage, beat: Beat) -> None:
+def _no_metrics(setup: Setup, beat: Beat) -> None:
     """For `for_s` seconds CloudWatch takes no sample from anyone: the metric pipeline is dead."""
-    end = stage.world.kernel.elapsed + beat.for_s
-    put = stage.world.metrics.put_metric_data
+    end = setup.world.scheduler.elapsed + beat.for_s
+    put = setup.world.metrics.put_metric_data
 
     def refuse(params: dict[str, Any]) -> dict[str, Any]:
-        if stage.world.kernel.elapsed < end:
-            raise DeskFault("InternalServiceFault", "The request processing has failed.", 500)
+        if setup.world.scheduler.elapsed < end:
+            raise AwsFault("InternalServiceFault", "The request processing has failed.", 500)
         return put(params)
 
-    stage.world.services["cloudwatch"].operations["PutMetricData"] = refuse
+    setup.world.services["cloudwatch"].operations["PutMetricData"] = refuse
 
 
-def _deaf(stage: Stage, beat: Beat) -> None:
+def _deaf(setup: Setup, beat: Beat) -> None:
     """For `for_s` seconds no doorbell reaches the controller: events are lost, the schedule too."""
-    kernel, ring = stage.world.kernel, stage.world.ring
-    ends = kernel.elapsed + beat.for_s
-    stage.world.ring = lambda event: ring(event) if kernel.elapsed >= ends else None
+    scheduler, ring = setup.world.scheduler, setup.world.ring
+    ends = scheduler.elapsed + beat.for_s
+    setup.world.ring = lambda event: ring(event) if scheduler.elapsed >= ends else None
 
 
-def _kill_handlers(stage: Stage, beat: Beat) -> None:
+def _kill_handlers(setup: Setup, beat: Beat) -> None:
     """Every running invocation ends where it is, as at a timeout; it is a problem where none runs.
 
     With `name` or `step` it waits for a call, of this operation, while the slot's operation is in the
     step: the call is not made any more.
     """
-    faults = stage.world.gate.faults.before
+    faults = setup.world.gate.faults.before
     waits = " ".join(word for word in (beat.step, beat.name) if word)
     unmet = f"{beat.do} at {beat.s:g} s: no invocation ran{waits and f' and called in {waits}'}"
-    stage.unsaid.append(unmet)
+    setup.unsaid.append(unmet)
 
     def kill() -> None:
-        running = [task for task in stage.world.kernel.tasks if not task.done]
+        running = [task for task in setup.world.scheduler.tasks if not task.done]
         for task in running:
             task.kill()
         if running and not waits:
-            stage.unsaid.remove(unmet)
+            setup.unsaid.remove(unmet)
 
     def strike(_service: str, operation: str, _params: dict[str, Any]) -> None:
-        if beat.name in ("", operation) and (not beat.step or stage.step(beat) == beat.step):
+        if beat.name in ("", operation) and (not beat.step or setup.step(beat) == beat.step):
             faults.remove(strike)
-            stage.unsaid.remove(unmet)
-            stage.note(beat.slot or "cell", "world", f"every running invocation ends where it is ({waits})")
-            stage.world.kernel.at(0, kill)
+            setup.unsaid.remove(unmet)
+            setup.note(beat.slot or "cell", "world", f"every running invocation ends where it is ({waits})")
+            setup.world.scheduler.at(0, kill)
             raise TaskKilled(waits)
 
     if waits:
@@ -217,12 +217,12 @@ def _kill_handlers(stage: Stage, beat: Beat) -> None:
         kill()
 
 
-def _reboot(stage: Stage, beat: Beat) -> None:
+def _reboot(setup: Setup, beat: Beat) -> None:
     """An orderly reboot of the operating system: EC2 says running all the time.
 
     A machine that is down cannot reboot, and one that was stopped or lost meanwhile does not come back.
     """
-    host = stage.host(beat)
+    host = setup.host(beat)
 
     def again() -> None:
         if not host.is_up and host.instance.alive and host.instance.state == "running":
@@ -230,37 +230,37 @@ def _reboot(stage: Stage, beat: Beat) -> None:
 
     if host.is_up:
         host.shut_down()
-        stage.world.kernel.at(beat.for_s or 60.0, again)
+        setup.world.scheduler.at(beat.for_s or 60.0, again)
 
 
-def _add_slot(stage: Stage, beat: Beat) -> None:
-    stage.add(next(one for one in stage.story.later if one.name == beat.slot), is_hooked=True)
+def _add_slot(setup: Setup, beat: Beat) -> None:
+    setup.add(next(one for one in setup.story.later if one.name == beat.slot), is_hooked=True)
 
 
-def _remove_slot(stage: Stage, beat: Beat) -> None:
+def _remove_slot(setup: Setup, beat: Beat) -> None:
     """The group is deleted with its hosts (AWS: DeleteAutoScalingGroup, ForceDelete), and replaces none."""
-    group = stage.group(beat)
+    group = setup.group(beat)
     group.desired = 0
-    del stage.world.autoscaling.groups[group.name]
+    del setup.world.autoscaling.groups[group.name]
     for member in list(group.members.values()):
-        stage.world.ec2.terminate(member.instance.id)
+        setup.world.ec2.terminate(member.instance.id)
 
 
-VERBS: dict[str, Callable[[Stage, Beat], None]] = {
-    "die": lambda stage, beat: stage.world.ec2.die(stage.host(beat).instance.id),
-    "terminate": lambda stage, beat: stage.world.ec2.terminate(stage.host(beat).instance.id),
+VERBS: dict[str, Callable[[Setup, Beat], None]] = {
+    "die": lambda setup, beat: setup.world.ec2.die(setup.host(beat).instance.id),
+    "terminate": lambda setup, beat: setup.world.ec2.terminate(setup.host(beat).instance.id),
     "stop": _stop,
-    "impair": lambda stage, beat: stage.world.ec2.impair(stage.host(beat).instance.id),
-    "hang-terminate": lambda stage, beat: stage.world.ec2.hang_terminate(stage.host(beat).instance.id),
-    "release-terminate": lambda stage, beat: stage.world.ec2.release_terminate(stage.host(beat).instance.id),
+    "impair": lambda setup, beat: setup.world.ec2.impair(setup.host(beat).instance.id),
+    "hang-terminate": lambda setup, beat: setup.world.ec2.hang_terminate(setup.host(beat).instance.id),
+    "release-terminate": lambda setup, beat: setup.world.ec2.release_terminate(setup.host(beat).instance.id),
     "pico-fails": _sick,
     "pico-heals": _heal,
     "agent-dies": partial(_agent, False),
     "agent-returns": partial(_agent, True),
-    "dependency": lambda stage, beat: stage.depend(beat.name, beat.to),
+    "dependency": lambda setup, beat: setup.depend(beat.name, beat.to),
     "mode": _enforce,
     "pause": _pause,
-    "deploy": lambda stage, beat: stage.deploy({beat.name: beat.number} if beat.name else {}),
+    "deploy": lambda setup, beat: setup.deploy({beat.name: beat.number} if beat.name else {}),
     "desired": owner_verbs.desired,
     "detach": owner_verbs.detach,
     "address": owner_verbs.address_to,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from picoha.fakeaws.autoscaling.group import PROCESSES, READY, Action, Group, Member
+from picoha.fakeaws.autoscaling.group import PROCESSES, READY, Action, Group, GroupMember
 from picoha.fakeaws.autoscaling.lifecycle import CUSTOM, ScalingLife
 from picoha.fakeaws.clients import Answer, NotPlayed, Operation, matches, page, played
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 
-def _invalid(message: str) -> DeskFault:
-    return DeskFault("ValidationError", message)
+def _invalid(message: str) -> AwsFault:
+    return AwsFault("ValidationError", message)
 
 
 class AutoScaling(ScalingLife):
@@ -78,13 +78,13 @@ class AutoScaling(ScalingLife):
             raise _invalid(f"Instance Id not found - No managed instance found for instance ID: {asked}")
         group, member = found
         graceful = params.get("ShouldRespectGracePeriod", True)
-        young = self.kernel.elapsed < member.in_service_at + group.grace_s
+        young = self.scheduler.elapsed < member.in_service_at + group.grace_s
         if not (graceful and young and params["HealthStatus"] == "Unhealthy"):
             member.health, member.illness = params["HealthStatus"], CUSTOM
-            self.kernel.at(0, lambda: self.balance(group))
+            self.scheduler.at(0, lambda: self.balance(group))
         return {}
 
-    def _action(self, params: dict[str, Any]) -> tuple[Group, Member, Action]:
+    def _action(self, params: dict[str, Any]) -> tuple[Group, GroupMember, Action]:
         """The wait that is meant, by token or by instance."""
         group, hook = self._group(params), params["LifecycleHookName"]
         token, asked = params.get("LifecycleActionToken"), params.get("InstanceId")
@@ -105,7 +105,7 @@ class AutoScaling(ScalingLife):
     def _api_record_lifecycle_action_heartbeat(self, params: dict[str, Any]) -> Answer:
         group, member, action = self._action(params)
         end = action.started + action.hook.cap_s
-        action.deadline = min(self.kernel.elapsed + action.hook.heartbeat_s, end)
+        action.deadline = min(self.scheduler.elapsed + action.hook.heartbeat_s, end)
         self.arm(group, member, action)
         return {}
 
@@ -132,7 +132,7 @@ class AutoScaling(ScalingLife):
         if desired < low:
             raise _invalid(f"Desired capacity {desired} is below min value {low} for the AutoScalingGroup.")
         group.min_size, group.max_size, group.desired = low, high, desired
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
 
     def _processes(self, params: dict[str, Any]) -> tuple[Group, set[str]]:
         asked = set(params.get("ScalingProcesses") or PROCESSES)
@@ -148,7 +148,7 @@ class AutoScaling(ScalingLife):
     def _api_resume_processes(self, params: dict[str, Any]) -> Answer:
         group, asked = self._processes(params)
         group.suspended -= asked
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
         return {}
 
     # --- members by hand
@@ -162,7 +162,7 @@ class AutoScaling(ScalingLife):
         for one in found:
             one.tags["aws:autoscaling:groupName"] = group.name
             text = f"Attaching an existing EC2 instance: {one.id}"
-            member = Member(one, "Pending", self.activity(group, text, "an instance was attached", one))
+            member = GroupMember(one, "Pending", self.activity(group, text, "an instance was attached", one))
             group.members[one.id] = member
             self._arrive(group, member)
         return {}
@@ -179,7 +179,7 @@ class AutoScaling(ScalingLife):
             gone.tags.pop("aws:autoscaling:groupName", None)
             text = f"Detaching EC2 instance: {gone.id}"
             done = self.activity(group, text, "an instance was detached", gone)
-            done.status, done.ended_at = "Successful", self.kernel.now
+            done.status, done.ended_at = "Successful", self.scheduler.now
             rows.append(done.shown())
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
         return {"Activities": rows}

@@ -23,7 +23,7 @@ def iso(at: datetime) -> str:
 
 
 @dataclass(frozen=True)
-class Hook:
+class LifecycleHook:
     """A lifecycle hook; defaults are PutLifecycleHook's."""
 
     name: str
@@ -51,7 +51,7 @@ class Hook:
 
 
 @dataclass(frozen=True)
-class WarmPool:
+class GroupWarmPool:
     """A warm pool without reuse on scale-in; `state` is Stopped or Running."""
 
     min_size: int = 0
@@ -68,11 +68,11 @@ class Action:
     """One wait for one hook; times are the kernel's elapsed seconds."""
 
     token: str
-    hook: Hook
+    hook: LifecycleHook
     started: float
     deadline: float
 
-    def event_detail(self, group: Group, member: Member) -> Answer:
+    def event_detail(self, group: Group, member: GroupMember) -> Answer:
         """Return its event's detail; Origin and Destination only where there is a warm pool."""
         detail = {
             "LifecycleActionToken": self.token,
@@ -91,7 +91,7 @@ class Action:
 
 
 @dataclass(eq=False)
-class Activity:
+class ScalingActivity:
     """One scaling activity."""
 
     id: str
@@ -148,7 +148,7 @@ class Activity:
 
 
 @dataclass(eq=False)
-class Member:
+class GroupMember:
     """An instance of a group or of its warm pool.
 
     `notice_at`: when health checks notice the last change of the instance's EC2 state.
@@ -156,8 +156,8 @@ class Member:
 
     instance: Instance
     lifecycle: str
-    launch: Activity | None = None
-    end: Activity | None = None
+    launch: ScalingActivity | None = None
+    end: ScalingActivity | None = None
     from_pool: bool = False
     health: str = "Healthy"
     illness: str = ""
@@ -204,8 +204,8 @@ class Group:
     local_tags: frozenset[str] = frozenset()
     subnets: tuple[tuple[str, str], ...] = ((f"{REGION}a", "subnet-0a"),)
     next_private_ips: list[str] = field(default_factory=list)
-    hooks: list[Hook] = field(default_factory=list)
-    warm_pool: WarmPool | None = None
+    hooks: list[LifecycleHook] = field(default_factory=list)
+    warm_pool: GroupWarmPool | None = None
     maintenance: tuple[int, int] | None = (0, 100)
     grace_s: int = 0
     suspended: set[str] = field(default_factory=set)
@@ -214,8 +214,8 @@ class Group:
     launches: int = 0
     failures_in_row: int = 0
     retry_at: float = 0.0
-    members: dict[str, Member] = field(default_factory=dict)
-    activities: list[Activity] = field(default_factory=list)
+    members: dict[str, GroupMember] = field(default_factory=dict)
+    activities: list[ScalingActivity] = field(default_factory=list)
 
     @property
     def arn(self) -> str:

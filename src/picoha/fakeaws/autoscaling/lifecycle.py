@@ -13,15 +13,15 @@ from picoha.fakeaws.autoscaling.group import (
     READY,
     TERMINATING,
     Action,
-    Activity,
     Group,
-    Member,
+    GroupMember,
+    ScalingActivity,
     iso,
 )
 from picoha.fakeaws.clients import Emit
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import ENDING, Instance, no_event
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
 PROCEED_S = 1.0
 POLL_S = 5.0
@@ -42,13 +42,13 @@ class ScalingLife:
 
     def __init__(
         self,
-        kernel: Kernel,
+        scheduler: Scheduler,
         ec2: Ec2,
         emit: Emit = no_event,
         detect_s: tuple[float, float] = (1.0, 10.0),
         impaired_after_s: float = 180.0,
     ) -> None:
-        self.kernel = kernel
+        self.scheduler = scheduler
         self.ec2 = ec2
         self.detect_s = detect_s
         self.impaired_after_s = impaired_after_s
@@ -56,16 +56,16 @@ class ScalingLife:
         self._emit = emit
         self._numbers = itertools.count(1)
         ec2.on_state.append(self._on_state)
-        kernel.every(POLL_S, self._look)
+        scheduler.every(POLL_S, self._look)
 
     def add(self, group: Group) -> Group:
         """Create a group; its first launches begin at once."""
-        group.created_at = self.kernel.now
+        group.created_at = self.scheduler.now
         self.groups[group.name] = group
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
         return group
 
-    def member(self, instance_id: str) -> tuple[Group, Member] | None:
+    def member(self, instance_id: str) -> tuple[Group, GroupMember] | None:
         """Return the group and member of an instance."""
         for group in self.groups.values():
             if instance_id in group.members:
@@ -83,9 +83,9 @@ class ScalingLife:
         if found is None:
             return
         group, member = found
-        delay = self.kernel.random.uniform(*self.detect_s)
-        member.notice_at = self.kernel.elapsed + delay
-        self.kernel.at(delay, lambda: self.balance(group))
+        delay = self.scheduler.random.uniform(*self.detect_s)
+        member.notice_at = self.scheduler.elapsed + delay
+        self.scheduler.at(delay, lambda: self.balance(group))
         if new == "terminated" and member.leaving and not member.lifecycle.endswith(":Wait"):
             self._gone(group, member)
         elif new == "running" and member.lifecycle in ("Pending", "Warmed:Pending"):
@@ -93,9 +93,9 @@ class ScalingLife:
         elif new == "stopped" and member.lifecycle == "Warmed:Pending:Proceed":
             self._ready(group, member, "Warmed:Stopped")
 
-    def _illness(self, group: Group, member: Member) -> str:
+    def _illness(self, group: Group, member: GroupMember) -> str:
         """Why health checks would call a ready member unhealthy; empty when they would not."""
-        instance, now = member.instance, self.kernel.elapsed
+        instance, now = member.instance, self.scheduler.elapsed
         expected = "stopped" if member.lifecycle == "Warmed:Stopped" else "running"
         if instance.state != expected:
             return NOT_RUNNING if now >= member.notice_at else ""
@@ -117,10 +117,10 @@ class ScalingLife:
         self._match_desired(group)
         self._match_pool(group)
 
-    def _lost(self, member: Member) -> bool:
+    def _lost(self, member: GroupMember) -> bool:
         """A launch whose instance ended; one held by a hook stays until its hook ends."""
         launching = member.lifecycle in ("Pending", "Warmed:Pending", "Warmed:Pending:Proceed")
-        return launching and member.instance.state in ENDING and self.kernel.elapsed >= member.notice_at
+        return launching and member.instance.state in ENDING and self.scheduler.elapsed >= member.notice_at
 
     def _replace_unhealthy(self, group: Group) -> None:
         if group.suspended & {"ReplaceUnhealthy", "Terminate"}:
@@ -139,7 +139,7 @@ class ScalingLife:
         members = [one for one in group.members.values() if one.warm and not one.leaving]
         self._resize_to(group, members, size, warm=True)
 
-    def _resize_to(self, group: Group, members: list[Member], size: int, warm: bool) -> None:
+    def _resize_to(self, group: Group, members: list[GroupMember], size: int, warm: bool) -> None:
         """Launch what is missing, retire the oldest ready members that are too many."""
         for have in range(len(members), size):
             why = f"an instance was started in response to {DIFFERENCE}, increasing the capacity from {have}"
@@ -153,7 +153,7 @@ class ScalingLife:
 
     def _launch(self, group: Group, why: str, warm: bool) -> bool:
         """Begin one launch, out of the warm pool if it has a ready member; False when it cannot be now."""
-        if "Launch" in group.suspended or self.kernel.elapsed < group.retry_at:
+        if "Launch" in group.suspended or self.scheduler.elapsed < group.retry_at:
             return False
         pool = [one for one in group.members.values() if one.warm and one.lifecycle in READY]
         if pool and not warm:
@@ -171,10 +171,10 @@ class ScalingLife:
         instance = self.ec2.launch(ip, zone, subnet, group.launch_tags(), group.launch_tags())
         text = f"Launching a new EC2 instance{' into warm pool' if warm else ''}: {instance.id}"
         begun = self.activity(group, text, why, instance)
-        group.members[instance.id] = Member(instance, "Warmed:Pending" if warm else "Pending", begun)
+        group.members[instance.id] = GroupMember(instance, "Warmed:Pending" if warm else "Pending", begun)
         return True
 
-    def _take_warm(self, group: Group, member: Member, why: str) -> None:
+    def _take_warm(self, group: Group, member: GroupMember, why: str) -> None:
         text = f"Launching a new EC2 instance from warm pool: {member.instance.id}"
         member.launch = self.activity(group, text, why, member.instance)
         member.from_pool, member.lifecycle = True, "Pending"
@@ -183,48 +183,48 @@ class ScalingLife:
         elif member.instance.state == "running":
             self._wait(group, member, LAUNCHING)
 
-    def _ready(self, group: Group, member: Member, lifecycle: str) -> None:
+    def _ready(self, group: Group, member: GroupMember, lifecycle: str) -> None:
         member.lifecycle = lifecycle
-        member.in_service_at = self.kernel.elapsed
+        member.in_service_at = self.scheduler.elapsed
         group.failures_in_row = 0
         self._end_launch(member.launch, "Successful")
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
 
-    def _fail_launch(self, group: Group, member: Member, status: str, message: str) -> None:
+    def _fail_launch(self, group: Group, member: GroupMember, status: str, message: str) -> None:
         self._end_launch(member.launch, status, message)
         self._slow_down(group)
         self.retire(group, member, f"{TAKEN_OUT} {message}")
 
     def _slow_down(self, group: Group) -> None:
-        group.retry_at = self.kernel.elapsed + min(BACKOFF_MAX_S, BACKOFF_S * 2**group.failures_in_row)
+        group.retry_at = self.scheduler.elapsed + min(BACKOFF_MAX_S, BACKOFF_S * 2**group.failures_in_row)
         group.failures_in_row += 1
 
     # --- ending
 
-    def retire(self, group: Group, member: Member, why: str) -> None:
+    def retire(self, group: Group, member: GroupMember, why: str) -> None:
         """Begin to terminate a member; a lifecycle hook may hold it before EC2 is asked."""
         member.actions.clear()
         text = f"Terminating EC2 instance: {member.instance.id}"
         member.end = self.activity(group, text, why, member.instance)
         member.lifecycle = "Warmed:Terminating" if member.warm else "Terminating"
         self._wait(group, member, TERMINATING)
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
 
-    def _gone(self, group: Group, member: Member) -> None:
+    def _gone(self, group: Group, member: GroupMember) -> None:
         del group.members[member.instance.id]
         self._end(member.end, "Successful", "", "EC2 Instance Terminate Successful")
-        self.kernel.at(0, lambda: self.balance(group))
+        self.scheduler.at(0, lambda: self.balance(group))
 
     # --- hooks
 
-    def _wait(self, group: Group, member: Member, transition: str) -> None:
+    def _wait(self, group: Group, member: GroupMember, transition: str) -> None:
         hooks = [hook for hook in group.hooks if hook.transition == transition]
         if not hooks:
             self._arrive(group, member)
             return
         member.lifecycle += ":Wait"
         for hook in hooks:
-            now = self.kernel.elapsed
+            now = self.scheduler.elapsed
             action = Action(self._uuid(), hook, now, now + hook.heartbeat_s)
             member.actions[hook.name] = action
             self.arm(group, member, action)
@@ -232,17 +232,17 @@ class ScalingLife:
             detail = action.event_detail(group, member)
             self._emit("aws.autoscaling", f"EC2 Instance-{kind} Lifecycle Action", detail, [group.arn])
 
-    def arm(self, group: Group, member: Member, action: Action) -> None:
+    def arm(self, group: Group, member: GroupMember, action: Action) -> None:
         """Let the action end with the hook's default result when its heartbeat runs out."""
 
         def expire() -> None:
             waiting = member.actions.get(action.hook.name) is action
-            if waiting and self.kernel.elapsed + 1e-6 >= action.deadline:
+            if waiting and self.scheduler.elapsed + 1e-6 >= action.deadline:
                 self.complete(group, member, action, action.hook.default_result, "Heartbeat Timeout")
 
-        self.kernel.at(action.deadline - self.kernel.elapsed, expire)
+        self.scheduler.at(action.deadline - self.scheduler.elapsed, expire)
 
-    def complete(self, group: Group, member: Member, action: Action, result: str, why: str) -> None:
+    def complete(self, group: Group, member: GroupMember, action: Action, result: str, why: str) -> None:
         """End one wait; any ABANDON ends all, and a launch with it."""
         del member.actions[action.hook.name]
         if result == "ABANDON" and not member.leaving:
@@ -251,9 +251,9 @@ class ScalingLife:
         elif result == "ABANDON" or not member.actions:
             member.actions.clear()
             member.lifecycle = member.lifecycle.replace(":Wait", ":Proceed")
-            self.kernel.at(PROCEED_S, lambda: self._arrive(group, member))
+            self.scheduler.at(PROCEED_S, lambda: self._arrive(group, member))
 
-    def _arrive(self, group: Group, member: Member) -> None:
+    def _arrive(self, group: Group, member: GroupMember) -> None:
         """Go where the waits were on the way to."""
         if group.members.get(member.instance.id) is not member:
             return
@@ -273,20 +273,22 @@ class ScalingLife:
 
     # --- activities
 
-    def activity(self, group: Group, description: str, why: str, instance: Instance | None) -> Activity:
+    def activity(
+        self, group: Group, description: str, why: str, instance: Instance | None
+    ) -> ScalingActivity:
         """Begin an activity, newest first."""
-        cause = f"At {iso(self.kernel.now)} {why}."
-        begun = Activity(self._uuid(), group, description, cause, instance, self.kernel.now)
+        cause = f"At {iso(self.scheduler.now)} {why}."
+        begun = ScalingActivity(self._uuid(), group, description, cause, instance, self.scheduler.now)
         group.activities.insert(0, begun)
         return begun
 
-    def _end_launch(self, activity: Activity | None, status: str, message: str = "") -> None:
+    def _end_launch(self, activity: ScalingActivity | None, status: str, message: str = "") -> None:
         ended = "Successful" if status == "Successful" else "Unsuccessful"
         self._end(activity, status, message, f"EC2 Instance Launch {ended}")
 
-    def _end(self, activity: Activity | None, status: str, message: str, detail_type: str) -> None:
+    def _end(self, activity: ScalingActivity | None, status: str, message: str, detail_type: str) -> None:
         if activity and not activity.ended_at:
-            activity.status, activity.message, activity.ended_at = status, message, self.kernel.now
+            activity.status, activity.message, activity.ended_at = status, message, self.scheduler.now
             self._emit("aws.autoscaling", detail_type, activity.event_detail(), activity.resources())
 
     def _uuid(self) -> str:

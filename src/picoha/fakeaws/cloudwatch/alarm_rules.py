@@ -27,7 +27,7 @@ TREATMENTS = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class AlarmRule:
     """M (`DatapointsToAlarm`) of N (`EvaluationPeriods`), a threshold and a missing-data treatment."""
 
     m: int
@@ -50,7 +50,7 @@ def evaluation_range(n: int) -> int:
     return n + max(2, n // 3)
 
 
-def evaluate(points: Sequence[float | None], rule: Rule) -> State | None:
+def evaluate(points: Sequence[float | None], rule: AlarmRule) -> State | None:
     """Give the state for the points of the evaluation range (oldest first, None = missing).
 
     None means "retain the current state". Real points are preferred; a missing one is filled
@@ -69,7 +69,7 @@ def evaluate(points: Sequence[float | None], rule: Rule) -> State | None:
     return _undecided(points, rule)
 
 
-def _undecided(points: Sequence[float | None], rule: Rule) -> State | None:
+def _undecided(points: Sequence[float | None], rule: AlarmRule) -> State | None:
     """Decide where no point is good, fewer than M are bad and `missing` or `ignore` applies."""
     if rule.treat_missing == "ignore":
         return None
@@ -80,7 +80,7 @@ def _undecided(points: Sequence[float | None], rule: Rule) -> State | None:
     return "ALARM" if max(ages) >= rule.m else None
 
 
-def reason(points: Sequence[tuple[str, float]], rule: Rule, state: State, previous: str) -> str:
+def reason(points: Sequence[tuple[str, float]], rule: AlarmRule, state: State, previous: str) -> str:
     """Word the state reason as CloudWatch does; `points` are the real ones (time text, value)."""
     counted = points[-rule.n :]
     filled = rule.n - len(counted)

@@ -19,7 +19,7 @@ from picoha.fakeaws.cloudwatch import payloads
 from picoha.fakeaws.cloudwatch.alarm_rules import (
     COMPARISONS,
     TREATMENTS,
-    Rule,
+    AlarmRule,
     evaluate,
     evaluation_range,
     reason,
@@ -33,8 +33,8 @@ from picoha.fakeaws.cloudwatch.metrics import (
     invalid,
     only_played,
 )
-from picoha.fakeaws.cloudwatch.payloads import Alarm, Standing, alarm_time
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.cloudwatch.payloads import AlarmState, MetricAlarm, alarm_time
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 _ACTIONS = {"OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 _SINGLE = ("MetricName", "Namespace", "Dimensions", "Period", "Statistic")
@@ -74,7 +74,7 @@ def _watched(queries: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return query["Id"], stat
 
 
-def _rule(spec: Mapping[str, Any], period: int) -> Rule:
+def _rule(spec: Mapping[str, Any], period: int) -> AlarmRule:
     """Read M of N, threshold and missing-data treatment (AWS API reference, PutMetricAlarm)."""
     n, treat_missing = spec["EvaluationPeriods"], spec.get("TreatMissingData", "missing")
     m = spec.get("DatapointsToAlarm", n)
@@ -86,7 +86,7 @@ def _rule(spec: Mapping[str, Any], period: int) -> Rule:
         raise NotPlayed("the desk plays static thresholds: Threshold and one of " + ", ".join(COMPARISONS))
     if treat_missing not in TREATMENTS:
         raise invalid(f"TreatMissingData must be one of {', '.join(TREATMENTS)}")
-    return Rule(m, n, float(spec["Threshold"]), spec["ComparisonOperator"], treat_missing)
+    return AlarmRule(m, n, float(spec["Threshold"]), spec["ComparisonOperator"], treat_missing)
 
 
 def _check_actions(spec: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ class Alarms:
 
     def __init__(
         self,
-        kernel: Kernel,
+        scheduler: Scheduler,
         metrics: MetricStore,
         *,
         invoke: Callable[[str, Answer], None],
@@ -120,14 +120,14 @@ class Alarms:
             "DescribeAlarms": self.describe_alarms,
             "SetAlarmState": self.set_alarm_state,
         }
-        self._kernel, self._metrics = kernel, metrics
+        self._scheduler, self._metrics = scheduler, metrics
         self._invoke, self._publish, self._emit = invoke, publish, emit
-        self._alarms: dict[str, Alarm] = {}
+        self._alarms: dict[str, MetricAlarm] = {}
 
     def put_metric_alarm(self, params: dict[str, Any]) -> Answer:
         """Create an alarm, or overwrite one wholly while its state stays."""
         only_played(params, _PLAYED)
-        name, now, queries = params["AlarmName"], self._kernel.now, _queries(params)
+        name, now, queries = params["AlarmName"], self._scheduler.now, _queries(params)
         watched, stat = _watched(queries)
         rule = _rule(params, stat["Period"])
         _check_actions(params)
@@ -135,9 +135,9 @@ class Alarms:
             old.spec, old.queries, old.watched, old.stat, old.rule = params, queries, watched, stat, rule
             return {}
         arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"
-        first = Standing("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", None, now)
-        alarm = self._alarms[name] = Alarm(arn, params, queries, watched, stat, rule, first, first)
-        self._kernel.at(self._kernel.random.uniform(0, alarm.interval_s), lambda: self._tick(alarm))
+        first = AlarmState("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", None, now)
+        alarm = self._alarms[name] = MetricAlarm(arn, params, queries, watched, stat, rule, first, first)
+        self._scheduler.at(self._scheduler.random.uniform(0, alarm.interval_s), lambda: self._tick(alarm))
         return {}
 
     def describe_alarms(self, params: dict[str, Any]) -> Answer:
@@ -161,7 +161,7 @@ class Alarms:
         """Set the state until the next evaluation; actions run when it differs from the last."""
         alarm, value = self._alarms.get(params["AlarmName"]), params["StateValue"]
         if alarm is None:
-            raise DeskFault("ResourceNotFound", f"Unknown alarm {params['AlarmName']}", 404)
+            raise AwsFault("ResourceNotFound", f"Unknown alarm {params['AlarmName']}", 404)
         if value not in _ACTIONS:
             raise invalid(f"StateValue must be one of {', '.join(_ACTIONS)}")
         reason_json = params.get("StateReasonData")
@@ -169,15 +169,15 @@ class Alarms:
             json.loads(reason_json or "{}")
         except ValueError:
             raise invalid("StateReasonData is not JSON", "InvalidFormat") from None
-        self._stand(alarm, Standing(value, params["StateReason"], reason_json, self._kernel.now))
+        self._stand(alarm, AlarmState(value, params["StateReason"], reason_json, self._scheduler.now))
         return {}
 
-    def _tick(self, alarm: Alarm) -> None:
-        self._kernel.at(alarm.interval_s, lambda: self._tick(alarm))
+    def _tick(self, alarm: MetricAlarm) -> None:
+        self._scheduler.at(alarm.interval_s, lambda: self._tick(alarm))
         self._evaluate(alarm)
 
-    def _evaluate(self, alarm: Alarm) -> None:
-        now, period, depth = self._kernel.now, alarm.stat["Period"], evaluation_range(alarm.rule.n)
+    def _evaluate(self, alarm: MetricAlarm) -> None:
+        now, period, depth = self._scheduler.now, alarm.stat["Period"], evaluation_range(alarm.rule.n)
         end = math.floor(epoch(now) / period) * float(period)
         starts = [end - back * period for back in range(depth, 0, -1)]
         found = self._metrics.points(alarm.queries, alarm.watched, starts[0], end)
@@ -186,9 +186,9 @@ class Alarms:
             real = [(datetime.fromtimestamp(at, UTC), found[at]) for at in starts if at in found]
             texts = [(f"{at:%d/%m/%y %H:%M:%S}", point.value) for at, point in real]
             why = reason(texts, alarm.rule, state, alarm.standing.value)
-            self._stand(alarm, Standing(state, why, _reason_json(alarm, now, real[-alarm.rule.n :]), now))
+            self._stand(alarm, AlarmState(state, why, _reason_json(alarm, now, real[-alarm.rule.n :]), now))
 
-    def _stand(self, alarm: Alarm, standing: Standing) -> None:
+    def _stand(self, alarm: MetricAlarm, standing: AlarmState) -> None:
         if standing.value == alarm.standing.value:
             return
         alarm.previous, alarm.standing = alarm.standing, standing
@@ -203,7 +203,7 @@ class Alarms:
                 self._publish({"TopicArn": arn, **payloads.sns_alarm_message(alarm)})
 
 
-def _reason_json(alarm: Alarm, now: datetime, real: list[tuple[datetime, Point]]) -> str:
+def _reason_json(alarm: MetricAlarm, now: datetime, real: list[tuple[datetime, Point]]) -> str:
     told: Answer = {
         "version": "1.0",
         "queryDate": alarm_time(now),
@@ -221,7 +221,7 @@ def _reason_json(alarm: Alarm, now: datetime, real: list[tuple[datetime, Point]]
     return json.dumps(told)
 
 
-def _told(alarm: Alarm) -> Answer:
+def _told(alarm: MetricAlarm) -> Answer:
     """Write the alarm as DescribeAlarms does."""
     standing = alarm.standing
     told = {key: value for key, value in alarm.spec.items() if key != "Tags"}

@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from picoha.fakeaws.clients import Answer, NotPlayed, Operation
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 MetricKey = tuple[str, str, frozenset[tuple[str, str]]]
 
@@ -33,7 +33,7 @@ _TWO_WEEKS_S, _TWO_HOURS_S = 14 * 86400.0, 7200.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class MetricValue:
     """One stored value; times are seconds since the epoch."""
 
     at: float
@@ -49,9 +49,9 @@ class Point:
     samples: int
 
 
-def invalid(message: str, code: str = "ValidationError") -> DeskFault:
+def invalid(message: str, code: str = "ValidationError") -> AwsFault:
     """Build the 400 answer of a request that breaks a documented rule."""
-    return DeskFault(code, message, 400)
+    return AwsFault(code, message, 400)
 
 
 def only_played(params: Mapping[str, Any], played: Iterable[str]) -> None:
@@ -78,14 +78,14 @@ class MetricStore:
     high resolution is an assumption, AWS states no figure.
     """
 
-    def __init__(self, kernel: Kernel, ingest_lag_s: float = 3.0) -> None:
+    def __init__(self, scheduler: Scheduler, ingest_lag_s: float = 3.0) -> None:
         self.ingest_lag_s = ingest_lag_s
         self.operations: Mapping[str, Operation] = {
             "PutMetricData": self.put_metric_data,
             "GetMetricData": self.get_metric_data,
         }
-        self._kernel = kernel
-        self._series: dict[MetricKey, list[Sample]] = {}
+        self._scheduler = scheduler
+        self._series: dict[MetricKey, list[MetricValue]] = {}
 
     def put_metric_data(self, params: dict[str, Any]) -> Answer:
         """Store every datum of the call, or none when one is wrong (AWS API reference, PutMetricData)."""
@@ -97,11 +97,11 @@ class MetricStore:
             bisect.insort(self._series.setdefault(key, []), sample, key=lambda one: one.at)
         return {}
 
-    def _sample(self, namespace: str, datum: Mapping[str, Any]) -> tuple[MetricKey, Sample]:
+    def _sample(self, namespace: str, datum: Mapping[str, Any]) -> tuple[MetricKey, MetricValue]:
         only_played(datum, ("MetricName", "Dimensions", "Timestamp", "Value", "Unit", "StorageResolution"))
         if "Value" not in datum:
             raise invalid("a datum needs a Value", "MissingParameter")
-        resolution, value, now = datum.get("StorageResolution", 60), datum["Value"], self._kernel.now
+        resolution, value, now = datum.get("StorageResolution", 60), datum["Value"], self._scheduler.now
         at = epoch(datum.get("Timestamp", now))
         if resolution not in (1, 60) or len(datum.get("Dimensions", [])) > 30:
             raise invalid("StorageResolution is 1 or 60, Dimensions 30 at most", "InvalidParameterValue")
@@ -111,7 +111,7 @@ class MetricStore:
             raise invalid("Timestamp is at most two weeks old or two hours ahead", "InvalidParameterValue")
         kept_at = math.floor(at / resolution) * float(resolution)
         key = metric_key({**datum, "Namespace": namespace})
-        return key, Sample(kept_at, epoch(now) + self.ingest_lag_s, float(value))
+        return key, MetricValue(kept_at, epoch(now) + self.ingest_lag_s, float(value))
 
     def get_metric_data(self, params: dict[str, Any]) -> Answer:
         """Answer each query that returns its points; the period that still runs is included."""
@@ -176,8 +176,8 @@ class MetricStore:
             buckets.setdefault(first + (sample.at - first) // period * period, []).append(sample.value)
         return {at: Point(STATISTICS[stat["Stat"]](values), len(values)) for at, values in buckets.items()}
 
-    def _visible(self, key: MetricKey, first: float, end: float) -> list[Sample]:
-        now, series = epoch(self._kernel.now), self._series.get(key, [])
+    def _visible(self, key: MetricKey, first: float, end: float) -> list[MetricValue]:
+        now, series = epoch(self._scheduler.now), self._series.get(key, [])
         low, high = (bisect.bisect_left(series, at, key=lambda one: one.at) for at in (first, end))
         return [one for one in series[low:high] if one.visible_at <= now]
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer
-from picoha.fakeaws.cloudwatch.alarm_rules import Rule
+from picoha.fakeaws.cloudwatch.alarm_rules import AlarmRule
 
 REGION_NAME = "EU (Ireland)"
 
 
 @dataclass(frozen=True)
-class Standing:
+class AlarmState:
     """One state of an alarm: value, reason, machine-readable reason (JSON, may be absent), since."""
 
     value: str
@@ -34,7 +34,7 @@ class Standing:
 
 
 @dataclass
-class Alarm:
+class MetricAlarm:
     """A metric alarm: its PutMetricAlarm parameters, what they mean, and where it stands.
 
     `queries` by id, the id `watched`, and `stat`, the MetricStat that query rests on.
@@ -45,9 +45,9 @@ class Alarm:
     queries: dict[str, dict[str, Any]]
     watched: str
     stat: dict[str, Any]
-    rule: Rule
-    standing: Standing
-    previous: Standing
+    rule: AlarmRule
+    standing: AlarmState
+    previous: AlarmState
 
     @property
     def interval_s(self) -> float:
@@ -81,7 +81,7 @@ def _told_query(query: Mapping[str, Any]) -> Answer:
     return {**told, "metricStat": {"metric": metric, "period": stat["Period"], "stat": stat["Stat"]}}
 
 
-def alarm_detail(alarm: Alarm) -> Answer:
+def alarm_detail(alarm: MetricAlarm) -> Answer:
     """Build `alarmData` (Lambda) and `detail` (EventBridge): they are the same object."""
     configuration: Answer = {"metrics": [_told_query(query) for query in alarm.queries.values()]}
     if "AlarmDescription" in alarm.spec:
@@ -94,7 +94,7 @@ def alarm_detail(alarm: Alarm) -> Answer:
     }
 
 
-def lambda_alarm_event(alarm: Alarm) -> Answer:
+def lambda_alarm_event(alarm: MetricAlarm) -> Answer:
     """Build the event of a direct alarm → Lambda action."""
     return {
         "source": "aws.cloudwatch",
@@ -110,7 +110,7 @@ def _named(dimensions: Sequence[Mapping[str, str]]) -> list[Answer]:
     return [{"value": one["Value"], "name": one["Name"]} for one in dimensions]
 
 
-def _trigger(alarm: Alarm) -> Answer:
+def _trigger(alarm: MetricAlarm) -> Answer:
     """Build the SNS message's `Trigger`: single metric, or `Metrics` for metric math."""
     rule = alarm.rule
     shared: Answer = {
@@ -136,7 +136,7 @@ def _trigger(alarm: Alarm) -> Answer:
     return {**shared, "Metrics": metrics}
 
 
-def sns_alarm_message(alarm: Alarm) -> Answer:
+def sns_alarm_message(alarm: MetricAlarm) -> Answer:
     """Build the Publish parameters (without TopicArn) of an alarm → SNS action."""
     message = {
         "AlarmName": alarm.name,

@@ -19,7 +19,7 @@ from picoha.fakeaws.dynamodb.expressions import bind
 from picoha.fakeaws.dynamodb.key_conditions import key_condition
 from picoha.fakeaws.dynamodb.rows import KEYS, Key, Row, Table
 from picoha.fakeaws.dynamodb.values import Item, canonical_item, item_size, refusal
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 LARGEST_ITEM = 400 * 1024
 LARGEST_TRANSACTION = 4 * 1024 * 1024
@@ -57,8 +57,8 @@ class _Change:
 class Tables:
     """All tables of one account: `operations` for the wire, `create` and `table` for the world."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._tables: dict[str, Table] = {}
         self._tokens: dict[str, tuple[float, str]] = {}
         self.operations: Mapping[str, Callable[[Request], dict[str, Any]]] = {
@@ -83,7 +83,7 @@ class Tables:
         Raises DeskFault (ResourceNotFoundException).
         """
         if name not in self._tables:
-            raise DeskFault("ResourceNotFoundException", f"Requested resource not found: Table: {name}")
+            raise AwsFault("ResourceNotFoundException", f"Requested resource not found: Table: {name}")
         return self._tables[name]
 
     def _get_item(self, request: Request) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class Tables:
         reason = change.reason()
         if reason["Code"] != "None":
             extra = {"Item": reason["Item"]} if "Item" in reason else {}
-            raise DeskFault("ConditionalCheckFailedException", reason["Message"], extra=extra)
+            raise AwsFault("ConditionalCheckFailedException", reason["Message"], extra=extra)
         old = change.table.row(change.key)
         change.table.write({change.key: change.row})
         return {"Attributes": old.copy()} if old and wants_old == "ALL_OLD" else {}
@@ -135,22 +135,22 @@ class Tables:
         if any(code != "None" for code in codes):
             message = "Transaction cancelled, please refer cancellation reasons for specific reasons"
             extra = {"CancellationReasons": reasons}
-            raise DeskFault("TransactionCanceledException", f"{message} [{', '.join(codes)}]", extra=extra)
+            raise AwsFault("TransactionCanceledException", f"{message} [{', '.join(codes)}]", extra=extra)
         for table in {change.table.name: change.table for change in changes}.values():
             table.write({one.key: one.row for one in changes if one.table is table and one.writes})
         if token is not None:
-            self._tokens[token] = (self._kernel.elapsed + TOKEN_LIFE_S, body)
+            self._tokens[token] = (self._scheduler.elapsed + TOKEN_LIFE_S, body)
         return {}
 
     def _is_repeated(self, token: str, body: str) -> bool:
         """Say whether this very transaction has succeeded in the last ten minutes."""
-        now = self._kernel.elapsed
+        now = self._scheduler.elapsed
         self._tokens = {name: known for name, known in self._tokens.items() if known[0] > now}
         if token not in self._tokens:
             return False
         if self._tokens[token][1] != body:
             message = "The request uses the same client token as a previous, but non-identical request."
-            raise DeskFault("IdempotentParameterMismatchException", message)
+            raise AwsFault("IdempotentParameterMismatchException", message)
         return True
 
     def _changes(self, actions: list[Request]) -> list[_Change]:
@@ -183,7 +183,7 @@ class Tables:
         """Return how many writes ago this read looks (0 = now)."""
         if request.get("ConsistentRead", False) or not table.stale_versions:
             return 0
-        return self._kernel.random.randint(0, table.stale_versions)
+        return self._scheduler.random.randint(0, table.stale_versions)
 
 
 def _only(request: Request, known: Collection[str]) -> None:

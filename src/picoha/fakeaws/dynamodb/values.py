@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 Attribute = dict[str, Any]
 """One value as the low-level client writes it: `{"S": "text"}`, `{"N": "1"}`, `{"M": {...}}` …"""
@@ -24,9 +24,9 @@ _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,37}", re.ASCII)
 _EXACT = Context(prec=400)
 
 
-def refusal(message: str) -> DeskFault:
+def refusal(message: str) -> AwsFault:
     """Return the error by which DynamoDB refuses a malformed request."""
-    return DeskFault("ValidationException", message)
+    return AwsFault("ValidationException", message)
 
 
 def canonical(value: Attribute, depth: int = 0) -> Attribute:

@@ -11,7 +11,7 @@ from typing import Any
 
 from picoha.fakeaws.clients import ACCOUNT, Answer, Operation, matches, page, played, tag_list
 from picoha.fakeaws.ec2.instances import ENDING, Instance, Instances, not_found
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
@@ -35,10 +35,10 @@ class Ec2(Instances):
         ids = params.get("InstanceIds", [])
         if ids and params.get("MaxResults"):
             message = "The parameter instancesSet cannot be used with the parameter maxResults"
-            raise DeskFault("InvalidParameterCombination", message)
-        as_of = self.kernel.elapsed
+            raise AwsFault("InvalidParameterCombination", message)
+        as_of = self.scheduler.elapsed
         if self.stale_reads_s:
-            as_of -= self.kernel.random.uniform(0.0, self.stale_reads_s)
+            as_of -= self.scheduler.random.uniform(0.0, self.stale_reads_s)
         for one in ids:
             if self.get(one).state_at(as_of) is None:
                 raise not_found(one)
@@ -97,7 +97,7 @@ class Ec2(Instances):
         )
         if kept:
             message = f"The instance '{kept[0].id}' may not be terminated. Modify its 'disableApiTermination'"
-            raise DeskFault("OperationNotPermitted", f"{message} instance attribute and try again.")
+            raise AwsFault("OperationNotPermitted", f"{message} instance attribute and try again.")
         return answer
 
     def _api_stop_instances(self, params: dict[str, Any]) -> Answer:
@@ -111,7 +111,7 @@ class Ec2(Instances):
 def refuse_dry_run(params: dict[str, Any]) -> None:
     """Answer a dry run as EC2 does for an allowed caller: with DryRunOperation."""
     if params.get("DryRun"):
-        raise DeskFault("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        raise AwsFault("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
 
 def _state(state: str) -> Answer:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from picoha.fakeaws.clients import ACCOUNT, REGION, Emit
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 ENDING = ("shutting-down", "terminated")
 
@@ -68,9 +68,9 @@ class Instance:
         return next((state for since, state in reversed(self.history) if since <= elapsed), None)
 
 
-def not_found(instance_id: str) -> DeskFault:
+def not_found(instance_id: str) -> AwsFault:
     """EC2's answer about an instance it does not know, or no longer shows."""
-    return DeskFault("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+    return AwsFault("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
 
 
 def no_event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
@@ -83,8 +83,8 @@ class Instances:
     `on_state` is called with (instance, old state, new state), `on_die` with the instance.
     """
 
-    def __init__(self, kernel: Kernel, emit: Emit = no_event, timings: Timings | None = None) -> None:
-        self.kernel = kernel
+    def __init__(self, scheduler: Scheduler, emit: Emit = no_event, timings: Timings | None = None) -> None:
+        self.scheduler = scheduler
         self.timings = timings or Timings()
         self.instances: dict[str, Instance] = {}
         self.on_state: list[Callable[[Instance, str, str], None]] = []
@@ -111,7 +111,7 @@ class Instances:
         address = private_ip or f"10.0.{200 + number // 250}.{number % 250 + 4}"
         identity = f"i-{number:017x}", address, f"eni-{number:017x}", zone, subnet_id
         both = dict(tags or {}), dict(interface_tags or {})
-        instance = Instance(*identity, self.kernel.now, self.timings, *both)
+        instance = Instance(*identity, self.scheduler.now, self.timings, *both)
         self.instances[instance.id] = instance
         self._boot(instance)
         return instance
@@ -123,7 +123,7 @@ class Instances:
             return
         self._require(instance, ("stopped",), "started")
         instance.alive, instance.impaired_from, instance.skip_os_shutdown = True, None, False
-        instance.launched_at = self.kernel.now
+        instance.launched_at = self.scheduler.now
         self._boot(instance)
 
     def stop(self, instance_id: str, skip_os_shutdown: bool = False) -> None:
@@ -159,14 +159,14 @@ class Instances:
 
     def impair(self, instance_id: str, on: bool = True) -> None:
         """Make the status checks of an instance fail, or pass again."""
-        self.get(instance_id).impaired_from = self.kernel.elapsed if on else None
+        self.get(instance_id).impaired_from = self.scheduler.elapsed if on else None
 
     def die(self, instance_id: str) -> None:
         """Kill the machine: its processes are gone, EC2 goes on saying running, checks fail later."""
         instance = self.get(instance_id)
         instance.alive = False
         if instance.impaired_from is None:
-            instance.impaired_from = self.kernel.elapsed + instance.timings.died_to_impaired_s
+            instance.impaired_from = self.scheduler.elapsed + instance.timings.died_to_impaired_s
         for told in self.on_die:
             told(instance)
 
@@ -180,9 +180,9 @@ class Instances:
         """Return what status checks say of an instance shown in `state`."""
         if state != "running":
             return "not-applicable"
-        if instance.impaired_from is not None and self.kernel.elapsed >= instance.impaired_from:
+        if instance.impaired_from is not None and self.scheduler.elapsed >= instance.impaired_from:
             return "impaired"
-        young = self.kernel.elapsed - instance.history[-1][0] < instance.timings.checks_pass_after_s
+        young = self.scheduler.elapsed - instance.history[-1][0] < instance.timings.checks_pass_after_s
         return "initializing" if young else "ok"
 
     def _boot(self, instance: Instance) -> None:
@@ -192,12 +192,12 @@ class Instances:
     def _require(self, instance: Instance, states: Iterable[str], done: str) -> None:
         if instance.state not in states:
             message = f"The instance '{instance.id}' is not in a state from which it can be {done}."
-            raise DeskFault("IncorrectInstanceState", message)
+            raise AwsFault("IncorrectInstanceState", message)
 
     def _move(self, instance: Instance, state: str, reason: str = "") -> None:
         old, instance.state = instance.state, state
         instance.reason = reason or instance.reason
-        instance.history.append((self.kernel.elapsed, state))
+        instance.history.append((self.scheduler.elapsed, state))
         detail = {"instance-id": instance.id, "state": state}
         self._emit("aws.ec2", "EC2 Instance State-change Notification", detail, [instance.arn])
         for told in list(self.on_state):
@@ -212,9 +212,9 @@ class Instances:
                 return
             self._move(instance, state)
             if state == "terminated":
-                self.kernel.at(instance.timings.visible_after_terminated_s, forget)
+                self.scheduler.at(instance.timings.visible_after_terminated_s, forget)
 
         def forget() -> None:
             self.instances.pop(instance.id, None)
 
-        self.kernel.at(delay_s, arrive)
+        self.scheduler.at(delay_s, arrive)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from picoha.clock import SystemClock
 from picoha.domain.health import Profile
-from picoha.host.core.knowledge import Settings
-from picoha.host.core.ports import Cloud, Identity, Kept, Ports
+from picoha.host.core.knowledge import AgentSettings
+from picoha.host.core.ports import AgentPorts, Cloud, Identity, SavedState
 from picoha.host.system.breakglass import BreakGlassFile
 from picoha.host.system.config import Config, ConfigInvalid
 from picoha.host.system.files import JsonDisk, SystemHostsFile
@@ -106,15 +106,15 @@ class HostHere:
         """The agent's own state."""
         return JsonDisk(Path(self.config.state_dir) / "agent.json")
 
-    def kept(self) -> Kept | None:
+    def kept(self) -> SavedState | None:
         """Return what the agent keeps on this host, if it is about this host."""
         kept = self.disk.load()
         return kept if kept and kept.instance == self.me.instance else None
 
-    def settings(self) -> Settings:
+    def settings(self) -> AgentSettings:
         """Return what the agent's core is told."""
         one = self.config
-        return Settings(
+        return AgentSettings(
             version=installed_version(),
             profile=Profile(one.profile),
             deployment=one.deployment,
@@ -124,10 +124,10 @@ class HostHere:
             rcp_port=one.rcp_port,
         )
 
-    def ports(self) -> Ports:
+    def ports(self) -> AgentPorts:
         """Return the real ports."""
         clock = SystemClock()
-        return Ports(
+        return AgentPorts(
             clock=clock,
             cloud=PatientCloud(self.cloud, clock, self.config.interval_s),
             scripts=self.scripts,

@@ -19,7 +19,7 @@ from picoha.host.command.assembly import HostHere
 from picoha.host.command.examine import BAD, assignment_of, examine, names_here
 from picoha.host.command.install import SERVICE, install, systemctl, uninstall
 from picoha.host.core.agent import Agent
-from picoha.host.core.ports import BreakGlass, Kept
+from picoha.host.core.ports import BreakGlass, SavedState
 from picoha.host.system.breakglass import RISK
 from picoha.host.system.config import DEFAULT_PATH
 from picoha.host.system.files import write_whole
@@ -48,7 +48,7 @@ def run_agent(host: HostHere) -> int:
             notify(f"WATCHDOG=1\nSTATUS={problem}")
             stop.wait(_PATIENCE_S)
     if agent is not None:
-        run(_Shown(agent, run_dir).cycle, SystemClock(), host.config.interval_s, stop)
+        run(_ShownAgent(agent, run_dir).cycle, SystemClock(), host.config.interval_s, stop)
         if is_shutting_down(run_dir, host.asker):
             agent.leave()
     if stop.is_set():
@@ -57,7 +57,7 @@ def run_agent(host: HostHere) -> int:
     return REFUSED
 
 
-class _Shown:
+class _ShownAgent:
     """An agent whose last report can be read on its own host; what changed is said in the journal."""
 
     def __init__(self, agent: Agent, run_dir: Path) -> None:
@@ -138,7 +138,7 @@ def break_glass(host: HostHere, reason: str) -> int:
     return FINE
 
 
-def _refusal(host: HostHere, kept: Kept | None) -> str:
+def _refusal(host: HostHere, kept: SavedState | None) -> str:
     record = kept.record if kept else None
     if record is None or record.assignment is None:
         return "the controller never told this host what the slot is, so there is nothing to start"

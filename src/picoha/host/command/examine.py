@@ -32,7 +32,7 @@ _GREP_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class HostFinding:
     """One thing that was looked at, and what it came to."""
 
     level: str
@@ -88,41 +88,43 @@ def source_of(text: str, name: str, found: str) -> str:
     return "the name service" if found[:1].isdigit() else "nobody"
 
 
-def examine(host: HostHere) -> Iterator[Finding]:
+def examine(host: HostHere) -> Iterator[HostFinding]:
     """Yield every finding; raises MetadataUnavailable or ConfigInvalid where nothing can be told."""
     me, site = host.me, host.site
-    yield Finding(OK, f"{me.instance}: cell {me.cell}, slot {me.slot}, {me.private_ip}, {me.zone}")
+    yield HostFinding(OK, f"{me.instance}: cell {me.cell}, slot {me.slot}, {me.private_ip}, {me.zone}")
     yield from _programs(host)
     answer = host.cloud.read_slot()
     if isinstance(answer, CloudUnreachable | NotUnderstood):
-        yield Finding(BAD, f"the table: {answer.reason}")
+        yield HostFinding(BAD, f"the table: {answer.reason}")
     else:
-        yield Finding(OK, "the table answers")
+        yield HostFinding(OK, "the table answers")
     assignment = assignment_of(host)
     values = _values(host)
     yield from _mz_platform(host, values)
     yield from _starters(host)
     if glass := host.glass.read():
-        yield Finding(WARN, str(glass))
+        yield HostFinding(WARN, str(glass))
     if assignment is None:
-        yield Finding(WARN, "the controller has not told this host yet what the slot is")
+        yield HostFinding(WARN, "the controller has not told this host yet what the slot is")
         return
     yield from _container(assignment, values)
     yield from _names(host, assignment)
     yield from _picos(host, assignment, values)
     for test, is_up in host.checks.run(assignment.tests).items():
-        yield Finding(OK if is_up else BAD, f"{test} {'answers' if is_up else 'does not answer'}")
+        yield HostFinding(OK if is_up else BAD, f"{test} {'answers' if is_up else 'does not answer'}")
     if not site.republish and any(one.type is PicoType.PLATFORM for one in assignment.picos):
-        yield Finding(WARN, "republish_command is not set: services of SCs stay stale after a Platform start")
+        yield HostFinding(
+            WARN, "republish_command is not set: services of SCs stay stale after a Platform start"
+        )
 
 
-def _programs(host: HostHere) -> Iterator[Finding]:
+def _programs(host: HostHere) -> Iterator[HostFinding]:
     site = host.site
     for path in (Path(site.java_home, "bin/java"), *(site.ha_dir / one for one in _SCRIPTS)):
         code, _ = host.asker.ask(("test", "-x", str(path)), 2.0, site.owner)
         if code != 0:
             why = "cannot be looked at in time" if code is None else f"is not there for {site.user} to run"
-            yield Finding(BAD, f"{path} {why}")
+            yield HostFinding(BAD, f"{path} {why}")
 
 
 _SCRIPTS = ("monitor", "online", "offline", "clean")
@@ -134,14 +136,16 @@ def _values(host: HostHere) -> Mapping[str, str] | Unreadable:
     return host.product.values()
 
 
-def _mz_platform(host: HostHere, values: Mapping[str, str] | Unreadable) -> Iterator[Finding]:
+def _mz_platform(host: HostHere, values: Mapping[str, str] | Unreadable) -> Iterator[HostFinding]:
     if isinstance(values, Unreadable):
-        yield Finding(WARN if host.product is None else BAD, f"the product's own values: {values.reason}")
+        yield HostFinding(WARN if host.product is None else BAD, f"the product's own values: {values.reason}")
         values = {}
     for source, url in (("agent.toml", host.config.mz_platform), ("the product", values.get(PLATFORM, ""))):
         name = urlsplit(url).hostname or ""
         if _is_literal(name):
-            yield Finding(WARN, f"MZ_PLATFORM of {source} holds the address {name}: no failover can move it")
+            yield HostFinding(
+                WARN, f"MZ_PLATFORM of {source} holds the address {name}: no failover can move it"
+            )
 
 
 def _is_literal(name: str) -> bool:
@@ -151,48 +155,50 @@ def _is_literal(name: str) -> bool:
         return False
 
 
-def _starters(host: HostHere) -> Iterator[Finding]:
+def _starters(host: HostHere) -> Iterator[HostFinding]:
     code, text = host.asker.ask(("grep", "-rlsE", _STARTS_PICOS, *_STARTERS), _GREP_LIMIT_S)
     if code is None:
-        yield Finding(WARN, "who else starts picos here could not be found out in time")
+        yield HostFinding(WARN, "who else starts picos here could not be found out in time")
     for path in text.split():
-        yield Finding(BAD, f"{path} starts picos too: only the agent may, or two can be active")
+        yield HostFinding(BAD, f"{path} starts picos too: only the agent may, or two can be active")
 
 
-def _container(assignment: Assignment, values: Mapping[str, str] | Unreadable) -> Iterator[Finding]:
+def _container(assignment: Assignment, values: Mapping[str, str] | Unreadable) -> Iterator[HostFinding]:
     name = values.get(CONTAINER) if isinstance(values, Mapping) else None
     if name is not None and name != assignment.container:
-        yield Finding(BAD, f"{CONTAINER} is {name} on this host, the slot's is {assignment.container}")
+        yield HostFinding(BAD, f"{CONTAINER} is {name} on this host, the slot's is {assignment.container}")
 
 
-def _names(host: HostHere, assignment: Assignment) -> Iterator[Finding]:
+def _names(host: HostHere, assignment: Assignment) -> Iterator[HostFinding]:
     try:
         for row in names_here(host, assignment):
             text = f"{row.property}: {row.name} is {row.found} by {row.by}, must be {row.expected}"
-            yield Finding(OK if row.found == row.expected else BAD, text)
+            yield HostFinding(OK if row.found == row.expected else BAD, text)
     except (HostnameProblem, OSError) as problem:
-        yield Finding(BAD, str(problem))
+        yield HostFinding(BAD, str(problem))
 
 
 def _picos(
     host: HostHere, assignment: Assignment, values: Mapping[str, str] | Unreadable
-) -> Iterator[Finding]:
+) -> Iterator[HostFinding]:
     readings = ask(host.scripts, assignment.picos, host.settings().profile)
     for pico in assignment.picos:
         reading = readings[pico.name]
         level = {Health.UNKNOWN: BAD, Health.FAILED: WARN}.get(reading.health, OK)
-        yield Finding(level, f"{pico.name}: {reading.health} ({reading.reason})")
+        yield HostFinding(level, f"{pico.name}: {reading.health} ({reading.reason})")
         if isinstance(values, Mapping):
             yield from _monitor_server(pico, values)
 
 
-def _monitor_server(pico: Pico, values: Mapping[str, str]) -> Iterator[Finding]:
+def _monitor_server(pico: Pico, values: Mapping[str, str]) -> Iterator[HostFinding]:
     prefix = f"{pico.name}.mz.ha."
     own = {key.removeprefix(prefix): one for key, one in values.items() if key.startswith(prefix)}
     if own.get("enabled", "true").lower() != "true":
-        yield Finding(BAD, f"{pico.name}: mz.ha.enabled is {own['enabled']}: nothing answers the monitor")
+        yield HostFinding(BAD, f"{pico.name}: mz.ha.enabled is {own['enabled']}: nothing answers the monitor")
     if own.get("port", str(pico.port)) != str(pico.port):
-        yield Finding(BAD, f"{pico.name}: mz.ha.port is {own['port'] or 'empty'}, the tag says {pico.port}")
+        yield HostFinding(
+            BAD, f"{pico.name}: mz.ha.port is {own['port'] or 'empty'}, the tag says {pico.port}"
+        )
     for key, value in own.items():
         if key.startswith(("min_", "max_")) and value not in ("", "-1"):
-            yield Finding(WARN, f"{pico.name}: mz.ha.{key} = {value}: an idle pico would count as failed")
+            yield HostFinding(WARN, f"{pico.name}: mz.ha.{key} = {value}: an idle pico would count as failed")

@@ -13,9 +13,9 @@ from dataclasses import replace
 from picoha.domain.health import Health, datapoint
 from picoha.domain.model import AgentPhase, Pico, PicoType, Report
 from picoha.domain.record import Assignment, Order, OrderVerb, SlotRecord
-from picoha.host.core.gate import Stance, is_held, is_mine, may_start, stance, unlocked
-from picoha.host.core.knowledge import Knowledge, Settings
-from picoha.host.core.ports import BreakGlass, Identity, Ports, Refused, Taken
+from picoha.host.core.gate import Entitlement, is_held, is_mine, may_start, stance, unlocked
+from picoha.host.core.knowledge import AgentSettings, HostState
+from picoha.host.core.ports import AgentPorts, BreakGlass, Identity, Refused, Taken
 from picoha.host.core.starting import Purpose, Work, failed_picos
 
 _STOPS = (Purpose.STOP, Purpose.DRAIN)
@@ -24,8 +24,8 @@ _STOPS = (Purpose.STOP, Purpose.DRAIN)
 class Agent:
     """One host's agent. `cycle` is called every 10 s, `leave` once at an orderly shutdown."""
 
-    def __init__(self, identity: Identity, ports: Ports, settings: Settings | None = None) -> None:
-        self._known = Knowledge(identity, ports, settings or Settings())
+    def __init__(self, identity: Identity, ports: AgentPorts, settings: AgentSettings | None = None) -> None:
+        self._known = HostState(identity, ports, settings or AgentSettings())
         self._ports = ports
         self._me = identity
         self._work: Work | None = None
@@ -58,31 +58,31 @@ class Agent:
         known.problem = reason or known.doubt
         if known.glass and unlocked(stand, known.kept, known.is_fresh):
             stand = self._unlock(known.glass)
-        if stand is Stance.LOST and not self._is_stopping():
+        if stand is Entitlement.LOST and not self._is_stopping():
             self._give_up()
         elif self._work is not None:
             self._go_on(self._work, stand)
-        elif stand is not Stance.LOST and (order := self._due_order(stand)):
+        elif stand is not Entitlement.LOST and (order := self._due_order(stand)):
             self._obey(order, stand)
         else:
             self._stand(stand)
 
-    def _unlock(self, glass: BreakGlass) -> Stance:
+    def _unlock(self, glass: BreakGlass) -> Entitlement:
         if glass != self._glass:
             self._glass, self._failed_start, self._retry_at = glass, None, 0.0
-        return Stance.UNLOCKED
+        return Entitlement.UNLOCKED
 
-    def _stand(self, stand: Stance) -> None:
+    def _stand(self, stand: Entitlement) -> None:
         known, kept = self._known, self._known.kept
-        if stand is Stance.MINE and known.record and known.assignment:
+        if stand is Entitlement.MINE and known.record and known.assignment:
             self._hold_slot(known.record, known.assignment)
-        elif stand is Stance.UNLOCKED and known.assignment:
+        elif stand is Entitlement.UNLOCKED and known.assignment:
             self._start_or_run(known.assignment, may_start=True)
-        elif stand is Stance.OPEN:
+        elif stand is Entitlement.OPEN:
             self._stay_open()
-        elif stand is Stance.LOST:
+        elif stand is Entitlement.LOST:
             known.phase, known.problem = AgentPhase.STOPPING, self._hold[1]
-        elif stand in (Stance.BEHIND, Stance.WITHHELD):
+        elif stand in (Entitlement.BEHIND, Entitlement.WITHHELD):
             known.phase = AgentPhase.RUNNING if kept.is_started else AgentPhase.WAITING
         else:
             known.phase = AgentPhase.OFFLINE if kept.highest_epoch else AgentPhase.WAITING
@@ -181,13 +181,13 @@ class Agent:
         if purpose not in _STOPS and any(one.type is PicoType.PLATFORM for one in picos):
             known.keep(platform_key=f"{self._me.boot_id}/{known.kept.starts + 1}")
         scripts, clock = self._ports.scripts, self._ports.clock
-        self._work = Work(scripts, clock, known.setting(), purpose, known.kept.epoch, picos, order)
+        self._work = Work(scripts, clock, known.script_environment(), purpose, known.kept.epoch, picos, order)
         self._show_or_end(self._work, self._work.advance(may_start=True))
 
-    def _go_on(self, work: Work, stand: Stance) -> None:
+    def _go_on(self, work: Work, stand: Entitlement) -> None:
         known = self._known
         may_go_on = self._may_start(stand, work.order)
-        is_over = work.advance(may_go_on and (known.is_fresh or stand is Stance.UNLOCKED))
+        is_over = work.advance(may_go_on and (known.is_fresh or stand is Entitlement.UNLOCKED))
         if is_over or work.is_running or may_go_on or not known.is_fresh:
             self._show_or_end(work, is_over)
             return
@@ -196,7 +196,7 @@ class Agent:
             self._close(work.order, f"given up: {known.problem or f'the gate is {stand}'}")
         self._stand(stand)
 
-    def _may_start(self, stand: Stance, order: Order | None) -> bool:
+    def _may_start(self, stand: Entitlement, order: Order | None) -> bool:
         return may_start(stand, self._known.kept, self._me.boot_id, order is not None)
 
     def _show_or_end(self, work: Work, is_over: bool) -> None:
@@ -265,23 +265,23 @@ class Agent:
             return None
         return order if (order.instance, order.epoch) == (self._me.instance, known.kept.epoch) else None
 
-    def _due_order(self, stand: Stance) -> Order | None:
+    def _due_order(self, stand: Entitlement) -> Order | None:
         """The order to obey now: already stored and reported as seen."""
         known = self._known
         order = self._asked()
-        if order is None or stand is Stance.BEHIND:
+        if order is None or stand is Entitlement.BEHIND:
             return None
         if not known.keep(order_seen=order.id) or not known.told or order.id != known.told.order_seen:
             return None
         return order if order.verb is OrderVerb.DRAIN or self._may_start(stand, order) else None
 
-    def _obey(self, order: Order, stand: Stance) -> None:
+    def _obey(self, order: Order, stand: Entitlement) -> None:
         known, assignment = self._known, self._known.assignment
         if assignment is None:
             self._close(order, "this host has no assignment")
         elif order.verb is OrderVerb.DRAIN:
             self._begin(Purpose.DRAIN, assignment.picos, order)
-        elif not known.check_names(assignment, may_write=stand is Stance.MINE):
+        elif not known.check_names(assignment, may_write=stand is Entitlement.MINE):
             self._close(order, known.names.problem if known.names else "the names are wrong")
         else:
             known.keep(drained_epoch=0)

@@ -23,19 +23,19 @@ from picoha.domain.model import AgentPhase, Kind, NamesReading, PicoReading, Rep
 from picoha.domain.record import Assignment, SlotRecord
 from picoha.host.core import names
 from picoha.host.core.ports import (
+    AgentPorts,
     BreakGlass,
     CloudUnreachable,
     Identity,
-    Kept,
     NoRecord,
     NotUnderstood,
-    Ports,
+    SavedState,
 )
 from picoha.host.core.probe import Tally, ask, health_of
 
 
 @dataclass(frozen=True)
-class Settings:
+class AgentSettings:
     """What a site may change; times in seconds, `idle_looks` and `report_every` in cycles.
 
     `every_s` is the time between two reports, which the controller must know to call a host silent.
@@ -53,10 +53,10 @@ class Settings:
     rcp_port: int = 6790
 
 
-class Knowledge:
+class HostState:
     """The facts of one host, renewed every cycle. `phase` and `problem` are the agent's to set."""
 
-    def __init__(self, identity: Identity, ports: Ports, settings: Settings) -> None:
+    def __init__(self, identity: Identity, ports: AgentPorts, settings: AgentSettings) -> None:
         self.identity = identity
         self.ports = ports
         self.settings = settings
@@ -80,11 +80,11 @@ class Knowledge:
         self._disk_problem = ""
         self._looks = 0
 
-    def _recall(self) -> Kept:
+    def _recall(self) -> SavedState:
         kept = self.ports.disk.load()
         me = self.identity
         if kept is None or (kept.slot, kept.instance) != (me.slot, me.instance):
-            return Kept(me.slot, me.instance)
+            return SavedState(me.slot, me.instance)
         return kept if kept.boot_id == me.boot_id else replace(kept, is_started=False)
 
     @property
@@ -112,7 +112,7 @@ class Knowledge:
         """True if every pico gave a good answer at the last look."""
         return self.health.is_good
 
-    def setting(self) -> dict[str, str]:
+    def script_environment(self) -> dict[str, str]:
         """Return what hooks and scripts are told about the slot (design.md 8)."""
         assignment, me = self.assignment, self.identity
         return {

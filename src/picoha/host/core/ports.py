@@ -27,7 +27,7 @@ class Identity:
     private_ip: str
 
 
-class Clock(Protocol):
+class AgentClock(Protocol):
     """Time: aware UTC for what is written down, monotonic seconds for what is waited for."""
 
     def now(self) -> datetime:
@@ -94,7 +94,7 @@ class Cloud(Protocol):
         ...
 
 
-class Verb(StrEnum):
+class ScriptVerb(StrEnum):
     """What can be run on a host. `republish` and the hooks concern no single pico."""
 
     ONLINE = "online"
@@ -132,7 +132,7 @@ class Scripts(Protocol):
         """Ask every pico once, together, within one time limit; None = no answer in time."""
         ...
 
-    def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
+    def begin(self, verb: ScriptVerb, pico: Pico | None, script_environment: Mapping[str, str]) -> Job | None:
         """Start a script; None where this host has none for the verb: fine for all but picos."""
         ...
 
@@ -200,7 +200,7 @@ class Checks(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedState:
     """What the agent keeps on its own disk, for one instance; a copied image starts afresh.
 
     `epoch` was taken in the boot `boot_id`. `may_run` is true from the first take until the
@@ -232,20 +232,20 @@ class Kept:
 class Disk(Protocol):
     """The agent's own small state, kept across restarts and reboots."""
 
-    def load(self) -> Kept | None:
+    def load(self) -> SavedState | None:
         """What was saved, or None; a damaged file is None."""
         ...
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: SavedState) -> None:
         """Replace what was saved, durably; raises OSError."""
         ...
 
 
 @dataclass(frozen=True)
-class Ports:
+class AgentPorts:
     """All of the outside that one agent uses."""
 
-    clock: Clock
+    clock: AgentClock
     cloud: Cloud
     scripts: Scripts
     hosts_file: HostsFile

@@ -12,23 +12,23 @@ from enum import StrEnum
 
 from picoha.domain.model import Pico
 from picoha.domain.record import Order
-from picoha.host.core.ports import Clock, Job, JobResult, Scripts, Verb
+from picoha.host.core.ports import AgentClock, Job, JobResult, Scripts, ScriptVerb
 
-LIMITS_S: Mapping[Verb, float] = {
-    Verb.ONLINE: 360,  # Red Hat's agent: start action
-    Verb.OFFLINE: 150,  # domain.md 2.5: a shutdown can wait up to 136 s for connections
-    Verb.CLEAN: 60,
-    Verb.REPUBLISH: 120,
-    Verb.PRE_START: 300,
-    Verb.POST_START: 300,
+LIMITS_S: Mapping[ScriptVerb, float] = {
+    ScriptVerb.ONLINE: 360,  # Red Hat's agent: start action
+    ScriptVerb.OFFLINE: 150,  # domain.md 2.5: a shutdown can wait up to 136 s for connections
+    ScriptVerb.CLEAN: 60,
+    ScriptVerb.REPUBLISH: 120,
+    ScriptVerb.PRE_START: 300,
+    ScriptVerb.POST_START: 300,
 }
 
 _DEGRADED = ("started with errors", "only codeserver")
 _NO_SUCH_PICO = "no such server process"
 _CRITICAL, _STILL_RUNNING = 104, (255, -1)
 _KILLED = (0, 2)
-_STARTS = (Verb.PRE_START, Verb.ONLINE)
-_OPTIONAL = (Verb.PRE_START, Verb.POST_START, Verb.REPUBLISH)
+_STARTS = (ScriptVerb.PRE_START, ScriptVerb.ONLINE)
+_OPTIONAL = (ScriptVerb.PRE_START, ScriptVerb.POST_START, ScriptVerb.REPUBLISH)
 NOT_FOUND = 127
 """What a shell answers for a command that does not exist."""
 
@@ -43,7 +43,7 @@ class Purpose(StrEnum):
     REPUBLISH = "republish"
 
 
-class Verdict(StrEnum):
+class StartVerdict(StrEnum):
     """What one start attempt came to."""
 
     STARTED = "started"
@@ -51,27 +51,27 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
-def judge_start(result: JobResult, is_retry: bool) -> tuple[Verdict, str]:
+def judge_start(result: JobResult, is_retry: bool) -> tuple[StartVerdict, str]:
     """Return the verdict on a start and why; code 0 is not believed alone (F8 to F13)."""
     text = result.output.lower()
     if _NO_SUCH_PICO in text:
-        return Verdict.FAILED, "configuration: the product has no such pico, nothing was started"
+        return StartVerdict.FAILED, "configuration: the product has no such pico, nothing was started"
     if any(words in text for words in _DEGRADED):
-        return Verdict.FAILED, "it started with errors and is not up"
+        return StartVerdict.FAILED, "it started with errors and is not up"
     if result.code == 0:
-        return Verdict.STARTED, ""
+        return StartVerdict.STARTED, ""
     if result.code is None:
-        return Verdict.FAILED, "the start did not end within its time limit"
+        return StartVerdict.FAILED, "the start did not end within its time limit"
     if not is_retry and (result.code == _CRITICAL or result.code in _STILL_RUNNING):
-        return Verdict.TRY_AGAIN, f"exit code {result.code}"
-    return Verdict.FAILED, f"the start ended with exit code {result.code}"
+        return StartVerdict.TRY_AGAIN, f"exit code {result.code}"
+    return StartVerdict.FAILED, f"the start ended with exit code {result.code}"
 
 
 @dataclass(frozen=True)
-class Step:
+class ScriptStep:
     """One script to run; `is_retry` marks the second and last attempt of a start."""
 
-    verb: Verb
+    verb: ScriptVerb
     pico: Pico | None = None
     is_retry: bool = False
 
@@ -79,27 +79,31 @@ class Step:
         return f"{self.verb} {self.pico.name}" if self.pico else str(self.verb)
 
 
-def start_plan(picos: Sequence[Pico]) -> list[Step]:
+def start_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return hook, picos in their order, hook."""
-    return [Step(Verb.PRE_START), *(Step(Verb.ONLINE, one) for one in picos), Step(Verb.POST_START)]
+    return [
+        ScriptStep(ScriptVerb.PRE_START),
+        *(ScriptStep(ScriptVerb.ONLINE, one) for one in picos),
+        ScriptStep(ScriptVerb.POST_START),
+    ]
 
 
-def stop_plan(picos: Sequence[Pico]) -> list[Step]:
+def stop_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return offline for each pico in reverse order, then clean in the same order."""
     backwards = list(reversed(picos))
-    return [Step(verb, one) for verb in (Verb.OFFLINE, Verb.CLEAN) for one in backwards]
+    return [ScriptStep(verb, one) for verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN) for one in backwards]
 
 
-def restart_plan(picos: Sequence[Pico]) -> list[Step]:
+def restart_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return offline and clean, then online in start order."""
-    return [*stop_plan(picos), *(Step(Verb.ONLINE, one) for one in picos)]
+    return [*stop_plan(picos), *(ScriptStep(ScriptVerb.ONLINE, one) for one in picos)]
 
 
 @dataclass(frozen=True)
 class _Nothing:
     """Stands for a script that this host does not have."""
 
-    verb: Verb
+    verb: ScriptVerb
 
     def poll(self) -> JobResult:
         return JobResult(0 if self.verb in _OPTIONAL else NOT_FOUND)
@@ -116,13 +120,13 @@ class Work:
     """
 
     scripts: Scripts
-    clock: Clock
-    setting: Mapping[str, str]
+    clock: AgentClock
+    script_environment: Mapping[str, str]
     purpose: Purpose
     epoch: int
     picos: Sequence[Pico]
     order: Order | None = None
-    steps: list[Step] = field(init=False)
+    steps: list[ScriptStep] = field(init=False)
     problem: str = ""
     remarks: list[str] = field(default_factory=list)
     _job: Job | None = None
@@ -152,7 +156,7 @@ class Work:
         elif self.purpose is Purpose.RESTART:
             self.steps = restart_plan(self.picos)
         elif self.purpose is Purpose.REPUBLISH:
-            self.steps = [Step(Verb.REPUBLISH)]
+            self.steps = [ScriptStep(ScriptVerb.REPUBLISH)]
         else:
             self.steps = stop_plan(self.picos)
 
@@ -167,8 +171,8 @@ class Work:
             self._job.stop()
         self._job, self.steps = None, []
 
-    def _begin(self, step: Step) -> None:
-        self._job = self.scripts.begin(step.verb, step.pico, self.setting) or _Nothing(step.verb)
+    def _begin(self, step: ScriptStep) -> None:
+        self._job = self.scripts.begin(step.verb, step.pico, self.script_environment) or _Nothing(step.verb)
         self._deadline = self.clock.monotonic() + LIMITS_S[step.verb]
 
     def _result(self) -> JobResult | None:
@@ -180,33 +184,36 @@ class Work:
             return JobResult(None)
         return result
 
-    def _judge(self, step: Step, result: JobResult) -> None:
-        if step.verb is Verb.ONLINE:
+    def _judge(self, step: ScriptStep, result: JobResult) -> None:
+        if step.verb is ScriptVerb.ONLINE:
             self._after_online(step, result)
-        elif step.verb is Verb.OFFLINE and step.pico:
+        elif step.verb is ScriptVerb.OFFLINE and step.pico:
             if result.code != 0:
                 self._not_offline.add(step.pico.name)
-        elif step.verb is Verb.CLEAN:
+        elif step.verb is ScriptVerb.CLEAN:
             self._after_clean(step, result)
         elif result.code != 0:
             self._after_hook(step, result)
 
-    def _after_online(self, step: Step, result: JobResult) -> None:
+    def _after_online(self, step: ScriptStep, result: JobResult) -> None:
         verdict, why = judge_start(result, step.is_retry)
-        if verdict is Verdict.TRY_AGAIN:
-            again = (Step(Verb.CLEAN, step.pico, True), Step(Verb.ONLINE, step.pico, True))
+        if verdict is StartVerdict.TRY_AGAIN:
+            again = (
+                ScriptStep(ScriptVerb.CLEAN, step.pico, True),
+                ScriptStep(ScriptVerb.ONLINE, step.pico, True),
+            )
             self.steps[:0] = again
-        elif verdict is Verdict.FAILED:
+        elif verdict is StartVerdict.FAILED:
             self._fail(f"{step}: {why}")
 
-    def _after_clean(self, step: Step, result: JobResult) -> None:
+    def _after_clean(self, step: ScriptStep, result: JobResult) -> None:
         # A stop succeeded if the shutdown did, or if the kill found nothing left (F14 to F17).
         is_needed = step.pico is not None and step.pico.name in self._not_offline
         if is_needed and not step.is_retry and result.code not in _KILLED:
             self._fail(f"{step}: could not be stopped ({_ended(result)})")
 
-    def _after_hook(self, step: Step, result: JobResult) -> None:
-        if step.verb in (Verb.POST_START, Verb.REPUBLISH):
+    def _after_hook(self, step: ScriptStep, result: JobResult) -> None:
+        if step.verb in (ScriptVerb.POST_START, ScriptVerb.REPUBLISH):
             self.remarks.append(f"{step} {_ended(result)}")
         else:
             self._fail(f"{step} {_ended(result)}")
@@ -214,7 +221,7 @@ class Work:
     def _fail(self, why: str) -> None:
         """Note the problem: what would start is dropped, what stops goes on."""
         self.problem = self.problem or why
-        self.steps = [one for one in self.steps if one.verb in (Verb.OFFLINE, Verb.CLEAN)]
+        self.steps = [one for one in self.steps if one.verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN)]
 
 
 def failed_picos(picos: Iterable[Pico], failed: set[str]) -> list[Pico]:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class _Call(Generic[T]):
+class _BoundedCall(Generic[T]):
     """One call under way; `outcome` is empty until it returned."""
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -39,7 +39,7 @@ class Bounded:
         hanging = self._hanging.get(key)
         if hanging is not None and not hanging.is_set():
             return fallback
-        call = _Call(make)
+        call = _BoundedCall(make)
         self._hanging[key] = call.is_over
         Thread(target=call.run, name=f"picoha {key}", daemon=True).start()
         call.is_over.wait(limit_s)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from picoha.domain.codec import Undecodable, decode, encode
-from picoha.host.core.ports import Kept
+from picoha.host.core.ports import SavedState
 
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
@@ -38,14 +38,14 @@ class JsonDisk:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> Kept | None:
+    def load(self) -> SavedState | None:
         """Return what was saved; None for a file that is absent, unreadable or damaged."""
         try:
-            return decode(Kept, json.loads(self._path.read_bytes()))
+            return decode(SavedState, json.loads(self._path.read_bytes()))
         except (OSError, ValueError, Undecodable):
             return None
 
-    def save(self, kept: Kept) -> None:
+    def save(self, kept: SavedState) -> None:
         """Replace the file durably; raises OSError."""
         write_whole(self._path, json.dumps(encode(kept)).encode(), _PRIVATE)
 

@@ -22,7 +22,9 @@ _STAY = ("/bin/sh", "-c", '"$0" "$@"; exit $?')
 class Launcher(Protocol):
     """How the command of a script becomes the command that is run, and how it is stopped."""
 
-    def command(self, unit: str, argv: Sequence[str], setting: Mapping[str, str], user: str) -> list[str]:
+    def command(
+        self, unit: str, argv: Sequence[str], script_environment: Mapping[str, str], user: str
+    ) -> list[str]:
         """Return the command to run; `user` "" = root."""
         ...
 
@@ -34,7 +36,9 @@ class Launcher(Protocol):
 class GroupLauncher:
     """Without systemd: the session that every script leads is all there is."""
 
-    def command(self, unit: str, argv: Sequence[str], setting: Mapping[str, str], user: str) -> list[str]:
+    def command(
+        self, unit: str, argv: Sequence[str], script_environment: Mapping[str, str], user: str
+    ) -> list[str]:
         """Return the command as it is; its user is set when it is started."""
         return list(argv)
 
@@ -46,9 +50,11 @@ class GroupLauncher:
 class ScopeLauncher:
     """With systemd: a scope in `picoha-picos.slice`, outside the agent's control group."""
 
-    def command(self, unit: str, argv: Sequence[str], setting: Mapping[str, str], user: str) -> list[str]:
+    def command(
+        self, unit: str, argv: Sequence[str], script_environment: Mapping[str, str], user: str
+    ) -> list[str]:
         """Return the command that opens the scope as root and runs the script in it as `user`."""
-        told = [f"--setenv={name}={value}" for name, value in setting.items()]
+        told = [f"--setenv={name}={value}" for name, value in script_environment.items()]
         outer = ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", f"--unit={unit}", *told]
         scope = ["systemd-run", "--quiet", "--collect", "--scope", f"--unit={unit}", f"--slice={SLICE}"]
         return [*outer, "--", *_STAY, *scope, *([f"--uid={user}"] if user else []), "--", *argv]

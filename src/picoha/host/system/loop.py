@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from picoha.host.core.ports import Clock
+from picoha.host.core.ports import AgentClock
 from picoha.host.system.processes import Asker
 
 LARGEST_MB = 96
@@ -36,7 +36,7 @@ def notify(text: str) -> None:
             link.sendto(text.encode(), "\0" + address[1:] if address[0] == "@" else address)
 
 
-def run(cycle: Callable[[], object], clock: Clock, interval_s: float, stop: Event) -> None:
+def run(cycle: Callable[[], object], clock: AgentClock, interval_s: float, stop: Event) -> None:
     """Call `cycle` until `stop` is set, or until this process has grown too large.
 
     Cycles begin on the same beat for ever: one that was missed is left out, and none is shifted.

@@ -9,7 +9,7 @@ from functools import partial
 
 from picoha.domain.model import Report
 from picoha.domain.record import SlotRecord
-from picoha.host.core.ports import Clock, Cloud, CloudUnreachable, SlotAnswer, TakeAnswer
+from picoha.host.core.ports import AgentClock, Cloud, CloudUnreachable, SlotAnswer, TakeAnswer
 from picoha.host.system.bounded import Bounded, Postman
 
 CALL_LIMIT_S = 3.0
@@ -25,7 +25,7 @@ class PatientCloud:
     same condition decides again, so nothing starts on an answer that nobody saw.
     """
 
-    def __init__(self, cloud: Cloud, clock: Clock, interval_s: float) -> None:
+    def __init__(self, cloud: Cloud, clock: AgentClock, interval_s: float) -> None:
         self._cloud = cloud
         self._bounded = Bounded()
         self._post = Postman(cloud.publish, clock.monotonic, interval_s)

@@ -46,7 +46,10 @@ def owner_of(name: str) -> Owner:
 
 
 def open_group(
-    argv: Sequence[str], output: int | IO[bytes], setting: Mapping[str, str], owner: Owner | None = None
+    argv: Sequence[str],
+    output: int | IO[bytes],
+    script_environment: Mapping[str, str],
+    owner: Owner | None = None,
 ) -> Process:
     """Start a command as the leader of a new session; 127 and 126 say what could not be executed."""
     who = owner or Owner()
@@ -55,7 +58,7 @@ def open_group(
         stdin=NOTHING,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **who.environment, **setting},
+        env={**os.environ, **who.environment, **script_environment},
         cwd="/",
         start_new_session=True,
         user=who.uid,

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from picoha.domain.model import Pico
-from picoha.host.core.ports import Clock, Job, JobResult, Verb
+from picoha.host.core.ports import AgentClock, Job, JobResult, ScriptVerb
 from picoha.host.system.launcher import GroupLauncher, Launcher
 from picoha.host.system.processes import NOTHING, SHOWN_BYTES, Owner, Process, kill, open_group, wait
 
@@ -21,8 +21,8 @@ NOT_BEGUN = 126
 """What a shell answers for a command that cannot be executed; judged unknown (domain.md R5)."""
 
 _RUN_ALL = 'for one in "$0"/*; do [ -f "$one" ] && [ -x "$one" ] || continue; "$one" || exit $?; done'
-_HOOKS = (Verb.PRE_START, Verb.POST_START)
-_STOPS = (Verb.OFFLINE, Verb.CLEAN)
+_HOOKS = (ScriptVerb.PRE_START, ScriptVerb.POST_START)
+_STOPS = (ScriptVerb.OFFLINE, ScriptVerb.CLEAN)
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Site:
     monitor_host: str = ""
     monitor_timeout_s: float = 8
 
-    def argv(self, verb: Verb, pico: Pico | None) -> tuple[str, ...]:
+    def argv(self, verb: ScriptVerb, pico: Pico | None) -> tuple[str, ...]:
         """Return the command of a verb, or () where this host has none."""
         if verb in _HOOKS:
             folder = self.hooks_dir / f"{verb}.d"
             return ("/bin/sh", "-c", _RUN_ALL, str(folder)) if folder.is_dir() else ()
-        if verb is Verb.REPUBLISH:
+        if verb is ScriptVerb.REPUBLISH:
             return self.republish
         if pico is None:
             return ()
@@ -62,7 +62,7 @@ class Site:
         host = (self.monitor_host,) if self.monitor_host else ()
         return (str(self.ha_dir / "monitor"), self.java_home, self.mz_home, self.user, str(pico.port), *host)
 
-    def environment(self, verb: Verb) -> dict[str, str]:
+    def environment(self, verb: ScriptVerb) -> dict[str, str]:
         """Return what a script is told about the product.
 
         What stops a pico asks `localhost`, because an address that nobody answers holds mzsh for
@@ -114,7 +114,7 @@ class _NotBegun:
 class SystemScripts:
     """The `Scripts` port on real processes."""
 
-    def __init__(self, site: Site, clock: Clock) -> None:
+    def __init__(self, site: Site, clock: AgentClock) -> None:
         self._site = site
         self._clock = clock
         self._held: dict[str, Process] = {}
@@ -150,7 +150,7 @@ class SystemScripts:
             return NOT_BEGUN
         return None
 
-    def begin(self, verb: Verb, pico: Pico | None, setting: Mapping[str, str]) -> Job | None:
+    def begin(self, verb: ScriptVerb, pico: Pico | None, script_environment: Mapping[str, str]) -> Job | None:
         """Start the script of a verb; its output goes to a file of its own in the log folder."""
         argv = self._site.argv(verb, pico)
         if not argv:
@@ -158,19 +158,24 @@ class SystemScripts:
         log = self._site.log_dir / (f"{verb}-{pico.name}.log" if pico else f"{verb}.log")
         try:
             with log.open("wb") as output:
-                return self._launch(verb, argv, output.fileno(), setting, log)
+                return self._launch(verb, argv, output.fileno(), script_environment, log)
         except OSError as problem:
             if problem.filename == str(log) and verb in _STOPS:
                 # A full disk must not keep a lost slot running; nobody reads what a stop says.
-                return self._launch(verb, argv, NOTHING, setting, None)
+                return self._launch(verb, argv, NOTHING, script_environment, None)
             return _NotBegun(JobResult(NOT_BEGUN, str(problem)))
 
     def _launch(
-        self, verb: Verb, argv: Sequence[str], output: int, setting: Mapping[str, str], log: Path | None
+        self,
+        verb: ScriptVerb,
+        argv: Sequence[str],
+        output: int,
+        script_environment: Mapping[str, str],
+        log: Path | None,
     ) -> ScriptJob:
         # A hook mounts and prepares what the owner may not: it runs as the agent's own user.
         site, is_hook = self._site, verb in _HOOKS
-        told = {**site.environment(verb), **setting}
+        told = {**site.environment(verb), **script_environment}
         unit = f"picoha-{verb}-{secrets.token_hex(4)}"
         command = site.launcher.command(unit, argv, told, "" if is_hook else site.user)
         owner = Owner() if is_hook or command != list(argv) else site.owner

@@ -8,20 +8,20 @@ from typing import Any
 
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.sensors import AwsSensors
-from picoha.drills.clock import DeskClock
+from picoha.drills.clock import DrillClock
 from picoha.fakeaws.autoscaling.api import AutoScaling
 from picoha.fakeaws.autoscaling.group import Group
-from picoha.fakeaws.clients import Answer, Gate, Operation, Service, desk_session
+from picoha.fakeaws.clients import Answer, CallGate, Operation, Service, fake_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.ec2.addresses import Addresses
+from picoha.fakeaws.ec2.addresses import ElasticAddresses
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Instance
 from picoha.fakeaws.rds_and_efs import Databases, FileSystems
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 
-class Recorder(Gate):
+class Recorder(CallGate):
     """Keeps every call; refuses those of an operation in `refused` with its error."""
 
     def __init__(self) -> None:
@@ -63,28 +63,28 @@ class Joined:
         self.operations = {name: play for part in parts for name, play in part.operations.items()}
 
 
-def denied(operation: str) -> DeskFault:
+def denied(operation: str) -> AwsFault:
     """Return the refusal of a call that IAM does not grant."""
-    return DeskFault("UnauthorizedOperation", f"You are not authorized to perform {operation}.", 403)
+    return AwsFault("UnauthorizedOperation", f"You are not authorized to perform {operation}.", 403)
 
 
 class Account:
     """One account's services for the cell `demo`, and the shipped sensors looking at it."""
 
     def __init__(self) -> None:
-        self.kernel = Kernel()
-        self.ec2 = Ec2(self.kernel)
-        self.addresses = Addresses(self.ec2)
-        self.scaling = AutoScaling(self.kernel, self.ec2)
-        self.metrics = MetricStore(self.kernel)
+        self.scheduler = Scheduler()
+        self.ec2 = Ec2(self.scheduler)
+        self.addresses = ElasticAddresses(self.ec2)
+        self.scaling = AutoScaling(self.scheduler, self.ec2)
+        self.metrics = MetricStore(self.scheduler)
         self.alarms = Alarms(
-            self.kernel,
+            self.scheduler,
             self.metrics,
             invoke=lambda *_: None,
             publish=lambda _request: {},
             emit=lambda *_: None,
         )
-        self.databases, self.file_systems = Databases(), FileSystems(self.kernel)
+        self.databases, self.file_systems = Databases(), FileSystems(self.scheduler)
         self.gate = Recorder()
         self.services: dict[str, Service] = {
             "ec2": self.ec2,
@@ -93,8 +93,8 @@ class Account:
             "rds": self.databases,
             "efs": self.file_systems,
         }
-        self.clients = Clients(desk_session(self.services, self.gate))
-        self.sensors = AwsSensors("demo", self.clients, DeskClock(self.kernel))
+        self.clients = Clients(fake_session(self.services, self.gate))
+        self.sensors = AwsSensors("demo", self.clients, DrillClock(self.scheduler))
 
     def group(self, slot: str, cell: str = "demo", **settings: Any) -> Group:
         """Create a slot's group; its launch begins at once."""
@@ -121,7 +121,7 @@ class Account:
                 {
                     "MetricName": metric,
                     "Dimensions": [{"Name": key, "Value": one} for key, one in dimensions.items()],
-                    "Timestamp": self.kernel.now,
+                    "Timestamp": self.scheduler.now,
                     "Value": value,
                     "StorageResolution": 1,
                 }
@@ -131,5 +131,5 @@ class Account:
 
 def seeing(service: str, **answers: Answer) -> AwsSensors:
     """Return sensors whose one service gives these answers."""
-    session = desk_session({service: Played(**answers)})
-    return AwsSensors("demo", Clients(session), DeskClock(Kernel()))
+    session = fake_session({service: Played(**answers)})
+    return AwsSensors("demo", Clients(session), DrillClock(Scheduler()))

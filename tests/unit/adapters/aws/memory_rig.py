@@ -29,9 +29,9 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
-from picoha.fakeaws.clients import REGION, Answer, Service, desk_session
+from picoha.fakeaws.clients import REGION, Answer, Service, fake_session
 from picoha.fakeaws.dynamodb.api import Tables
-from picoha.fakeaws.scheduler import START, DeskFault, Kernel
+from picoha.fakeaws.scheduler import START, AwsFault, Scheduler
 from unit.adapters.aws.aws_rig import Recorder
 
 TABLE = "picoha-demo"
@@ -118,16 +118,16 @@ class RefusedAfterAll:
     def _transact(self, params: dict[str, Any]) -> Answer:
         self._play(params)
         extra = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}]}
-        raise DeskFault("TransactionCanceledException", "Transaction cancelled", extra=extra)
+        raise AwsFault("TransactionCanceledException", "Transaction cancelled", extra=extra)
 
 
 def desk_side(is_retried: bool = False, is_refused_after_all: bool = False) -> Side:
     """Return the desk's table; its gate can lose answers."""
-    tables, gate = Tables(Kernel()), Retried() if is_retried else Recorder()
+    tables, gate = Tables(Scheduler()), Retried() if is_retried else Recorder()
     tables.create(TABLE)
     service: Service = RefusedAfterAll(tables) if is_refused_after_all else tables
-    clients = Clients(desk_session({"dynamodb": service}, gate))
-    past: Any = desk_session({"dynamodb": tables}).client("dynamodb")
+    clients = Clients(fake_session({"dynamodb": service}, gate))
+    past: Any = fake_session({"dynamodb": tables}).client("dynamodb")
     return Side(AwsMemory(TABLE, clients, _nonces()), past, gate)
 
 

@@ -12,8 +12,8 @@ from picoha.adapters.aws.actuators import GRANTS, AwsActuators
 from picoha.app.errors import ActionFailed
 from picoha.domain import actions
 from picoha.domain.model import AllocationId, AssociationId, InstanceId, InterfaceId
-from picoha.fakeaws.autoscaling.group import Hook
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.autoscaling.group import LifecycleHook
+from picoha.fakeaws.scheduler import AwsFault
 from unit.adapters.aws.aws_rig import Account, denied
 
 I1 = InstanceId("i-1")
@@ -114,7 +114,7 @@ def test_every_action_of_the_domain_has_a_grant_and_a_request() -> None:
 
 def test_an_accepted_action_returns_the_request_id_of_aws(account: Account) -> None:
     host = account.host()
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     request_id = AwsActuators(account.clients).fence_host(InstanceId(host.id), force=False)
     assert request_id.endswith("-0000-4000-8000-000000000000")
     assert (host.state, host.skip_os_shutdown) == ("shutting-down", True)
@@ -124,7 +124,7 @@ def test_a_taken_address_is_never_pulled_from_its_host(account: Account) -> None
     holder, other = account.host(), account.host()
     address = account.addresses.allocate("203.0.113.10")
     association = account.addresses.place(address, holder.interface_id)
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     actuators = AwsActuators(account.clients)
     with pytest.raises(
         ActionFailed, match=r"moving address eipalloc-.* to eni-.*AlreadyAssociated"
@@ -148,23 +148,23 @@ def test_an_old_association_id_frees_nothing(account: Account) -> None:
 def test_a_free_address_goes_to_the_interface(account: Account) -> None:
     host = account.host()
     address = account.addresses.allocate("203.0.113.10")
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     actuators = AwsActuators(account.clients)
     actuators.move_address(AllocationId(address.allocation_id), InterfaceId(host.interface_id))
     assert address.interface_id == host.interface_id
 
 
 def test_a_held_launch_is_extended_then_released_and_then_known_no_more(account: Account) -> None:
-    group = account.group("ec1", hooks=[Hook("picoha-launch", heartbeat_s=900)])
-    account.kernel.run_for(60)
+    group = account.group("ec1", hooks=[LifecycleHook("picoha-launch", heartbeat_s=900)])
+    account.scheduler.run_for(60)
     [member] = group.members.values()
     instance, actuators = InstanceId(member.instance.id), AwsActuators(account.clients)
-    account.kernel.run_for(800)
+    account.scheduler.run_for(800)
     actuators.extend_launch("demo-ec1", instance)
-    account.kernel.run_for(800)
+    account.scheduler.run_for(800)
     assert member.lifecycle == "Pending:Wait"
     actuators.release_launch("demo-ec1", instance)
-    account.kernel.run_for(10)
+    account.scheduler.run_for(10)
     assert member.lifecycle == "InService"
     with pytest.raises(ActionFailed, match=r"completing the launch of i-.* with ABANDON") as late:
         actuators.abandon_launch("demo-ec1", instance)
@@ -175,8 +175,8 @@ def test_a_held_launch_is_extended_then_released_and_then_known_no_more(account:
 @pytest.mark.parametrize(
     ("error", "kind", "is_known"),
     [
-        (DeskFault("RequestLimitExceeded", "slow down", 503), "throttled", True),
-        (DeskFault("InternalError", "oops", 500), "internal", False),
+        (AwsFault("RequestLimitExceeded", "slow down", 503), "throttled", True),
+        (AwsFault("InternalError", "oops", 500), "internal", False),
         (ConnectTimeoutError(endpoint_url="https://aws"), "unreachable", False),
     ],
 )

@@ -20,10 +20,10 @@ from picoha.domain.codec import Undecodable
 from picoha.domain.health import Health
 from picoha.domain.model import AgentPhase, InstanceId, PicoReading, Report, SlotName
 from picoha.domain.record import SCHEMA, Phase
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
 from picoha.fakeaws.dynamodb.api import Tables
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 from picoha.host.core.ports import CloudUnreachable, NoRecord, NotUnderstood, Refused, Taken
 from unit.host.fakes import granted
 
@@ -65,10 +65,10 @@ class Place:
 @pytest.fixture(params=["desk", "moto"])
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     if request.param == "desk":
-        kernel = Kernel()
-        tables = Tables(kernel)
+        scheduler = Scheduler()
+        tables = Tables(scheduler)
         tables.create(TABLE)
-        session = desk_session({"dynamodb": tables, "cloudwatch": MetricStore(kernel)})
+        session = fake_session({"dynamodb": tables, "cloudwatch": MetricStore(scheduler)})
         yield Place(session.client("dynamodb"), session.client("cloudwatch"))
         return
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

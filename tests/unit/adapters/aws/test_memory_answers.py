@@ -13,7 +13,7 @@ from picoha.app.errors import LostRace, MemoryUnreadable
 from picoha.domain.decision import Change
 from picoha.domain.ledger import JournalRow
 from picoha.domain.record import HistoryRow, Mode, Step
-from picoha.fakeaws.scheduler import START, DeskFault
+from picoha.fakeaws.scheduler import START, AwsFault
 from unit.adapters.aws.aws_rig import Recorder, denied
 from unit.adapters.aws.memory_rig import (
     ACTIVE,
@@ -103,11 +103,11 @@ def test_a_first_refusal_is_believed_without_a_second_look(side: Side) -> None:
     "fault",
     [
         denied("dynamodb:PutItem"),
-        DeskFault("ProvisionedThroughputExceededException", "slow down"),
-        DeskFault("ValidationException", "wrong"),
+        AwsFault("ProvisionedThroughputExceededException", "slow down"),
+        AwsFault("ValidationException", "wrong"),
     ],
 )
-def test_a_change_that_was_refused_for_another_reason_is_no_lost_race(side: Side, fault: DeskFault) -> None:
+def test_a_change_that_was_refused_for_another_reason_is_no_lost_race(side: Side, fault: AwsFault) -> None:
     gate_of(side).refused["TransactWriteItems"] = fault
     with pytest.raises(MemoryUnreadable, match=f"saving ec1 version 8: {fault.code}"):
         side.memory.commit(Change(record=ADMITTED), MODE, None)
@@ -116,7 +116,7 @@ def test_a_change_that_was_refused_for_another_reason_is_no_lost_race(side: Side
 
 def test_a_transaction_that_meets_another_one_is_a_lost_race(side: Side) -> None:
     reasons = {"CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]}
-    gate_of(side).refused["TransactWriteItems"] = DeskFault("TransactionCanceledException", "", extra=reasons)
+    gate_of(side).refused["TransactWriteItems"] = AwsFault("TransactionCanceledException", "", extra=reasons)
     with pytest.raises(LostRace) as lost:
         side.memory.commit(Change(record=ADMITTED), MODE, None)
     assert lost.value.reasons == ("TransactionConflict", "None")

@@ -13,8 +13,8 @@ from picoha.adapters.aws.notifier import AwsNotifier
 from picoha.app.errors import ActionFailed
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import Notice
-from picoha.drills.clock import DeskClock
-from picoha.fakeaws.clients import desk_session
+from picoha.drills.clock import DrillClock
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.scheduler import START
 from picoha.fakeaws.sns import Topics
 from unit.adapters.aws.aws_rig import Account, denied
@@ -25,11 +25,11 @@ class Told:
 
     def __init__(self) -> None:
         self.account = Account()
-        self.topics = Topics(self.account.kernel)
+        self.topics = Topics(self.account.scheduler)
         services = self.account.services | {"sns": self.topics}
         self.arn = self.topics.create("picoha-demo")
-        clients = Clients(desk_session(services, self.account.gate))
-        self.notifier = AwsNotifier("demo", self.arn, clients, DeskClock(self.account.kernel))
+        clients = Clients(fake_session(services, self.account.gate))
+        self.notifier = AwsNotifier("demo", self.arn, clients, DrillClock(self.account.scheduler))
 
     def publish(self, subject: str, text: str = "text", severity: str = "page") -> Any:
         self.notifier.publish(Notice("ec1-7", START, severity, subject, text))
@@ -90,9 +90,9 @@ def test_an_answer_that_is_lost_leaves_it_open_whether_the_message_went_out() ->
 
 def test_the_tick_is_read_back_as_the_canary_does() -> None:
     told = Told()
-    told.account.kernel.run_for(60)
+    told.account.scheduler.run_for(60)
     told.notifier.beat()
-    told.account.kernel.run_for(5)
+    told.account.scheduler.run_for(5)
     assert told.account.sensors.newest_samples([]) == {"*": Sample(START + timedelta(seconds=60), 1.0)}
 
 

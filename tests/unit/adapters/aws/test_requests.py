@@ -17,7 +17,7 @@ from picoha.domain.codec import encode
 from picoha.domain.ledger import JournalRow
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import HistoryRow, Mode, Step
-from picoha.fakeaws.scheduler import START, DeskFault
+from picoha.fakeaws.scheduler import START, AwsFault
 from unit.adapters.aws.aws_rig import Account, Played, denied
 from unit.adapters.aws.memory_rig import (
     BRAKE,
@@ -37,7 +37,7 @@ CELL_1 = SlotName("ec1")
 
 
 @dataclass
-class Desk:
+class Drill:
     """One side of the table, and the shipped writer on it."""
 
     side: Side
@@ -50,46 +50,46 @@ def requests_on(side: Side) -> AwsRequests:
 
 
 @pytest.fixture(params=["desk", "moto"])
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+def drill(request: pytest.FixtureRequest) -> Iterator[Drill]:
     if request.param == "desk":
         side = desk_side()
-        yield Desk(side, requests_on(side))
+        yield Drill(side, requests_on(side))
         return
     for side in moto_side():
-        yield Desk(side, requests_on(side))
+        yield Drill(side, requests_on(side))
 
 
-def test_a_request_is_read_back_by_the_loop(desk: Desk) -> None:
-    desk.requests.ask(REQUEST)
-    assert desk.side.memory.load().requests == (REQUEST,)
+def test_a_request_is_read_back_by_the_loop(drill: Drill) -> None:
+    drill.requests.ask(REQUEST)
+    assert drill.side.memory.load().requests == (REQUEST,)
 
 
-def test_a_request_of_an_id_that_is_taken_is_refused(desk: Desk) -> None:
-    desk.requests.ask(REQUEST)
+def test_a_request_of_an_id_that_is_taken_is_refused(drill: Drill) -> None:
+    drill.requests.ask(REQUEST)
     with pytest.raises(LostRace):
-        desk.requests.ask(replace(REQUEST, reason="another one under the same id"))
-    assert desk.side.memory.load().requests == (REQUEST,)
+        drill.requests.ask(replace(REQUEST, reason="another one under the same id"))
+    assert drill.side.memory.load().requests == (REQUEST,)
 
 
-def test_a_mode_is_written_as_the_next_version_with_its_row(desk: Desk) -> None:
-    desk.side.put(mode_item())
-    desk.requests.save_mode(replace(MODE, mode=Mode.OBSERVE), ROW)
-    loaded = desk.side.memory.load().mode
+def test_a_mode_is_written_as_the_next_version_with_its_row(drill: Drill) -> None:
+    drill.side.put(mode_item())
+    drill.requests.save_mode(replace(MODE, mode=Mode.OBSERVE), ROW)
+    loaded = drill.side.memory.load().mode
     assert (loaded.mode, loaded.ver) == (Mode.OBSERVE, MODE.ver + 1)
-    assert list(desk.side.memory.history(START, START + timedelta(hours=1))) == [ROW]
+    assert list(drill.side.memory.history(START, START + timedelta(hours=1))) == [ROW]
 
 
-def test_the_first_mode_of_a_cell_is_version_1(desk: Desk) -> None:
-    desk.requests.save_mode(replace(MODE, ver=0), ROW)
-    assert desk.side.memory.load().mode.ver == 1
+def test_the_first_mode_of_a_cell_is_version_1(drill: Drill) -> None:
+    drill.requests.save_mode(replace(MODE, ver=0), ROW)
+    assert drill.side.memory.load().mode.ver == 1
     with pytest.raises(LostRace):
-        desk.requests.save_mode(replace(MODE, ver=0), ROW)
+        drill.requests.save_mode(replace(MODE, ver=0), ROW)
 
 
-def test_a_brake_is_pinned_to_the_version_that_was_read(desk: Desk) -> None:
-    desk.side.put(brake_item())
-    desk.requests.save_brake(replace(BRAKE, is_open=True), ROW)
-    loaded = desk.side.memory.load().brake
+def test_a_brake_is_pinned_to_the_version_that_was_read(drill: Drill) -> None:
+    drill.side.put(brake_item())
+    drill.requests.save_brake(replace(BRAKE, is_open=True), ROW)
+    loaded = drill.side.memory.load().brake
     assert (loaded.is_open, loaded.ver) == (True, BRAKE.ver + 1)
 
 
@@ -101,12 +101,12 @@ WRITES: dict[str, Write] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_somebody_elses_newer_version_wins_and_nothing_is_written(desk: Desk, write: Write) -> None:
-    desk.side.put(mode_item(replace(MODE, ver=9)), brake_item(replace(BRAKE, ver=9)))
-    before = desk.side.everything()
+def test_somebody_elses_newer_version_wins_and_nothing_is_written(drill: Drill, write: Write) -> None:
+    drill.side.put(mode_item(replace(MODE, ver=9)), brake_item(replace(BRAKE, ver=9)))
+    before = drill.side.everything()
     with pytest.raises(LostRace):
-        write(desk.requests)
-    assert desk.side.everything() == before
+        write(drill.requests)
+    assert drill.side.everything() == before
 
 
 @pytest.mark.parametrize("write", [*WRITES.values(), lambda to: to.ask(REQUEST)], ids=[*WRITES, "ask"])
@@ -139,26 +139,26 @@ def journal_item(row: JournalRow) -> tuple[str, str]:
     return f"OP#{row.operation}", f"J#{row.number:03d}#{row.sends:04d}"
 
 
-def test_an_operation_is_read_with_its_journal(desk: Desk) -> None:
+def test_an_operation_is_read_with_its_journal(drill: Drill) -> None:
     row = JournalRow(OPERATION.id, 1, 1, "FenceHost i-old", START)
     ended = replace(OPERATION, step=Step.DONE)
-    assert desk.requests.operation(OPERATION.id) == (None, [])
-    desk.side.put(item(*journal_item(row), encode(row)))
-    assert desk.requests.operation(OPERATION.id) == (None, [row])
-    desk.side.put(item(f"OP#{OPERATION.id}", "END", encode(ended)))
-    assert desk.requests.operation(OPERATION.id) == (ended, [row])
+    assert drill.requests.operation(OPERATION.id) == (None, [])
+    drill.side.put(item(*journal_item(row), encode(row)))
+    assert drill.requests.operation(OPERATION.id) == (None, [row])
+    drill.side.put(item(f"OP#{OPERATION.id}", "END", encode(ended)))
+    assert drill.requests.operation(OPERATION.id) == (ended, [row])
 
 
-def test_an_operation_that_is_not_understood_is_unreadable(desk: Desk) -> None:
-    desk.side.put(item(f"OP#{OPERATION.id}", "END", {"id": "x"}))
+def test_an_operation_that_is_not_understood_is_unreadable(drill: Drill) -> None:
+    drill.side.put(item(f"OP#{OPERATION.id}", "END", {"id": "x"}))
     with pytest.raises(MemoryUnreadable, match="reading operation ec1-2-1: "):
-        desk.requests.operation(OPERATION.id)
+        drill.requests.operation(OPERATION.id)
 
 
 def test_an_unreadable_table_is_told() -> None:
     side = desk_side()
     assert side.gate is not None
-    side.gate.refused["Query"] = DeskFault("ResourceNotFoundException", "no table")
+    side.gate.refused["Query"] = AwsFault("ResourceNotFoundException", "no table")
     with pytest.raises(MemoryUnreadable, match="reading OP#x: ResourceNotFoundException"):
         requests_on(side).operation("x")
 
@@ -169,12 +169,12 @@ def test_an_unreadable_table_is_told() -> None:
 def test_the_worst_sample_of_each_minute_is_read_oldest_first() -> None:
     account = Account()
     for second, value in ((0, 1.0), (10, 0.0), (60, 1.0), (240, 1.0)):
-        account.kernel.run_for(second - account.kernel.elapsed)
+        account.scheduler.run_for(second - account.scheduler.elapsed)
         account.put("Healthy", value, Cell="demo", Slot="ec1")
     account.put("Healthy", 0.0, Cell="other", Slot="ec1")
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     found = AwsRequests("demo", TABLE, account.clients).health(
-        [CELL_1, SlotName("ec2")], START - timedelta(days=30), account.kernel.now
+        [CELL_1, SlotName("ec2")], START - timedelta(days=30), account.scheduler.now
     )
     minutes = {0: 0.0, 1: 1.0, 4: 1.0}
     assert found == {
@@ -191,14 +191,14 @@ def test_no_slot_asks_nothing() -> None:
 
 
 def test_an_answer_without_its_points_is_not_taken_for_silence() -> None:
-    from picoha.fakeaws.clients import desk_session
+    from picoha.fakeaws.clients import fake_session
 
     answer = {"MetricDataResults": [{"Id": "m0", "StatusCode": "InternalError"}]}
-    clients = Clients(desk_session({"cloudwatch": Played(GetMetricData=answer)}))
+    clients = Clients(fake_session({"cloudwatch": Played(GetMetricData=answer)}))
     with pytest.raises(SensorFailed, match="InternalError"):
         AwsRequests("demo", TABLE, clients).health([CELL_1], START, START + timedelta(hours=1))
 
 
-def test_what_is_asked_for_stands_in_the_cells_partition(desk: Desk) -> None:
-    desk.requests.ask(REQUEST)
-    assert desk.side.get(CELL, "REQ#r1") is not None
+def test_what_is_asked_for_stands_in_the_cells_partition(drill: Drill) -> None:
+    drill.requests.ask(REQUEST)
+    assert drill.side.get(CELL, "REQ#r1") is not None

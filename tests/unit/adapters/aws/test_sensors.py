@@ -8,7 +8,7 @@ import pytest
 
 from picoha.app.ports import HostStatus
 from picoha.domain.model import Address, InstanceId, InstanceState, SlotName, Unknown
-from picoha.fakeaws.autoscaling.group import Hook, WarmPool
+from picoha.fakeaws.autoscaling.group import GroupWarmPool, LifecycleHook
 from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.aws_rig import Account, seeing
 
@@ -24,10 +24,10 @@ def account() -> Account:
 
 
 def test_groups_are_the_cells_own_with_sizes_and_members(account: Account) -> None:
-    account.group("ec1", hooks=[Hook("picoha-launch")])
+    account.group("ec1", hooks=[LifecycleHook("picoha-launch")])
     account.group("ec2", min_size=0, max_size=3, desired=0)
     account.group("ec1", cell="prod")
-    account.kernel.run_for(60)
+    account.scheduler.run_for(60)
     first, second = account.sensors.declared_slots()
     assert (first.name, first.group.name, first.problem) == ("ec1", "demo-ec1", "")
     assert first.group.is_singleton and not first.group.is_parked
@@ -38,9 +38,9 @@ def test_groups_are_the_cells_own_with_sizes_and_members(account: Account) -> No
 
 
 def test_members_of_the_warm_pool_are_members(account: Account) -> None:
-    account.group("ec1", warm_pool=WarmPool(1))
+    account.group("ec1", warm_pool=GroupWarmPool(1))
     account.group("ec2")
-    account.kernel.run_for(300)
+    account.scheduler.run_for(300)
     pooled, plain = account.sensors.declared_slots()
     assert sorted(one.lifecycle for one in pooled.group.members) == ["InService", "Warmed:Stopped"]
     assert [one.lifecycle for one in plain.group.members] == ["InService"]
@@ -124,7 +124,7 @@ def test_two_addresses_for_one_slot_are_an_error_not_a_choice(account: Account) 
 
 def test_hosts_are_the_cells_instances_that_name_a_slot(account: Account) -> None:
     host, _, _ = account.host("ec1"), account.host(None), account.host("ec1", cell="prod")
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     [seen] = account.sensors.hosts()
     assert (seen.instance, seen.slot, seen.state) == (host.id, "ec1", InstanceState.RUNNING)
     assert (seen.private_ip, seen.interface, seen.zone) == (host.private_ip, host.interface_id, "eu-west-1a")
@@ -133,12 +133,12 @@ def test_hosts_are_the_cells_instances_that_name_a_slot(account: Account) -> Non
 
 def test_a_terminated_host_is_seen_while_ec2_shows_it_and_then_no_more(account: Account) -> None:
     host = account.host("ec1")
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     account.ec2.terminate(host.id)
-    account.kernel.run_for(30)
+    account.scheduler.run_for(30)
     [seen] = account.sensors.hosts()
     assert (seen.instance, seen.is_terminated, seen.interface) == (host.id, True, None)
-    account.kernel.run_for(3600)
+    account.scheduler.run_for(3600)
     assert account.sensors.hosts() == ()
 
 
@@ -193,9 +193,9 @@ def test_the_primary_interface_is_the_one_with_device_index_0(
 
 def test_status_checks_and_planned_events_are_told_of_every_host(account: Account) -> None:
     well, sick, stopped = (account.host() for _ in range(3))
-    account.kernel.run_for(200)
+    account.scheduler.run_for(200)
     account.ec2.impair(sick.id)
-    account.ec2.schedule_event(sick.id, "instance-retirement", account.kernel.now)
+    account.ec2.schedule_event(sick.id, "instance-retirement", account.scheduler.now)
     account.ec2.stop(stopped.id)
     found = account.sensors.statuses([InstanceId(one.id) for one in (well, sick, stopped)])
     assert found == {

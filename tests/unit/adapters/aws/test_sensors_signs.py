@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from picoha.adapters.aws.sensors import AwsSensors
 from picoha.app.errors import SensorFailed
 from picoha.domain.model import Dependency, InstanceId, Sample, SlotName
-from picoha.fakeaws.autoscaling.group import WarmPool
+from picoha.fakeaws.autoscaling.group import GroupWarmPool
 from picoha.fakeaws.scheduler import START
 from unit.adapters.aws.aws_rig import Account, denied, seeing
 
@@ -30,10 +30,10 @@ def account() -> Account:
 def test_the_newest_sample_of_each_slot_and_the_tick_are_told(account: Account) -> None:
     for value in (1.0, 0.0):
         account.put("Healthy", value, Cell="demo", Slot="ec1")
-        account.kernel.run_for(10)
+        account.scheduler.run_for(10)
     account.put("Healthy", 1.0, Cell="prod", Slot="ec2")
     account.put("Tick", 1.0, Cell="demo")
-    account.kernel.run_for(5)
+    account.scheduler.run_for(5)
     assert account.sensors.newest_samples([EC1, EC2]) == {
         "ec1": Sample(START + timedelta(seconds=10), 0.0),
         "*": Sample(START + timedelta(seconds=20), 1.0),
@@ -43,14 +43,14 @@ def test_the_newest_sample_of_each_slot_and_the_tick_are_told(account: Account) 
 @pytest.mark.parametrize(("age_s", "is_seen"), [(895, True), (905, False)])
 def test_a_sample_is_looked_for_in_the_last_15_minutes(account: Account, age_s: float, is_seen: bool) -> None:
     account.put("Healthy", 1.0, Cell="demo", Slot="ec1")
-    account.kernel.run_for(age_s)
+    account.scheduler.run_for(age_s)
     assert ("ec1" in account.sensors.newest_samples([EC1])) is is_seen
 
 
 def test_more_slots_than_one_call_takes_are_all_asked_for(account: Account) -> None:
     slots = [SlotName(f"ec{number}") for number in range(700)]
     account.put("Healthy", 1.0, Cell="demo", Slot="ec699")
-    account.kernel.run_for(5)
+    account.scheduler.run_for(5)
     assert set(account.sensors.newest_samples(slots)) == {"ec699"}
     assert [len(one["MetricDataQueries"]) for one in account.gate.params("GetMetricData")] == [500, 201]
 
@@ -71,13 +71,13 @@ def test_a_sample_that_cloudwatch_could_not_read_is_not_silence(status: str) -> 
 
 def test_only_a_successful_termination_of_that_very_instance_counts_as_departed(account: Account) -> None:
     group = account.group("ec1")
-    account.kernel.run_for(60)
+    account.scheduler.run_for(60)
     [member] = group.members.values()
     gone = InstanceId(member.instance.id)
     account.ec2.terminate(gone)
-    account.kernel.run_for(15)
+    account.scheduler.run_for(15)
     assert account.sensors.departed("demo-ec1", [gone]) == frozenset()
-    account.kernel.run_for(200)
+    account.scheduler.run_for(200)
     [successor] = [InstanceId(one) for one in group.members]
     assert account.sensors.departed("demo-ec1", [gone, successor, InstanceId(gone[:-1])]) == {gone}
 
@@ -191,7 +191,7 @@ LOOKS: list[tuple[str, str, Look]] = [
 def test_a_call_that_is_refused_or_not_answered_says_what_was_tried_and_why(
     account: Account, operation: str, what: str, look: Look
 ) -> None:
-    account.group("ec1", warm_pool=WarmPool(1))
+    account.group("ec1", warm_pool=GroupWarmPool(1))
     account.gate.refused[operation] = denied(operation)
     with pytest.raises(SensorFailed) as refused:
         look(account.sensors)

@@ -10,8 +10,8 @@ from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.inspection import AwsInspection
 from picoha.adapters.aws.surroundings import AwsSurroundings
 from picoha.app.errors import SensorFailed
-from picoha.domain.doctor.facts import Disk, FunctionFacts, Ingress, Quota, Subnet
-from picoha.fakeaws.clients import desk_session
+from picoha.domain.doctor.facts import AttachedVolume, FunctionFacts, Ingress, Quota, Subnet
+from picoha.fakeaws.clients import fake_session
 from unit.adapters.aws.aws_rig import Played, Recorder
 
 NAT_ROUTE = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "active"}
@@ -23,7 +23,7 @@ OWN = {"Main": False, "SubnetId": "subnet-1"}
 
 def around(**answers: Any) -> tuple[AwsSurroundings, Recorder]:
     gate = Recorder()
-    return AwsSurroundings("demo", Clients(desk_session({"ec2": Played(**answers)}, gate))), gate
+    return AwsSurroundings("demo", Clients(fake_session({"ec2": Played(**answers)}, gate))), gate
 
 
 def subnet_with(tables: list[dict[str, Any]], endpoints: tuple[tuple[str, str], ...] = ()) -> Subnet:
@@ -138,8 +138,11 @@ def test_disks_of_a_host_and_its_primary_interface() -> None:
         "Tags": [{"Key": "picoha:slot", "Value": "ec1"}],
     }
     service = Played(DescribeInstances={"Reservations": [{"Instances": [row]}]})
-    (found,) = AwsInspection("demo", "picoha-demo", Clients(desk_session({"ec2": service}))).machines()
-    assert found.disks == (Disk("vol-1", "/dev/xvda", True, True), Disk("vol-2", "/dev/xvdf", False, False))
+    (found,) = AwsInspection("demo", "picoha-demo", Clients(fake_session({"ec2": service}))).machines()
+    assert found.disks == (
+        AttachedVolume("vol-1", "/dev/xvda", True, True),
+        AttachedVolume("vol-2", "/dev/xvdf", False, False),
+    )
     assert (found.interface, found.slot, found.type) == ("eni-1", "ec1", "m6id.large")
     assert not found.has_metadata_tags
 
@@ -156,7 +159,7 @@ def test_every_change_is_simulated_on_what_it_acts_on_with_the_cells_tags() -> N
         def operations(self) -> Any:
             return {"SimulatePrincipalPolicy": self.simulate}
 
-    look = AwsInspection("demo", "picoha-demo", Clients(desk_session({"iam": Iam()}, gate)))
+    look = AwsInspection("demo", "picoha-demo", Clients(fake_session({"iam": Iam()}, gate)))
     role = "arn:aws-cn:iam::123456789012:role/r"
     found = look.permissions(FunctionFacts("arn:aws-cn:lambda:cn-north-1:123456789012:function:f", role))
     assert [one.decision for one in found] == ["allowed"] * 8
@@ -172,6 +175,6 @@ def test_every_change_is_simulated_on_what_it_acts_on_with_the_cells_tags() -> N
 
 def test_a_simulation_without_an_answer_is_no_permission() -> None:
     service = Played(SimulatePrincipalPolicy={"EvaluationResults": []})
-    look = AwsInspection("demo", "picoha-demo", Clients(desk_session({"iam": service})))
+    look = AwsInspection("demo", "picoha-demo", Clients(fake_session({"iam": service})))
     with pytest.raises(SensorFailed, match="not every answer came"):
         look.permissions(FunctionFacts("arn:aws:lambda:eu-west-1:1:function:f", "arn:aws:iam::1:role/r"))

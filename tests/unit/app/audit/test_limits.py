@@ -13,7 +13,7 @@ from builders import (
     NEW,
     PLATFORM,
     a_group,
-    a_sight,
+    a_slot,
     a_spec,
     ago,
     an_observation,
@@ -82,8 +82,8 @@ def test_s8_of_what_began_before_the_period_nobody_knows_who_closed_the_breaker(
 # S8: in flight.
 
 
-def in_cell(*sights: Any, **fields: Any) -> Observation:
-    return an_observation(a_sight(THIRD), *sights, **fields)
+def in_cell(*observed_slots: Any, **fields: Any) -> Observation:
+    return an_observation(a_slot(THIRD), *observed_slots, **fields)
 
 
 def crowded(first: Operation, second: Operation, seen: Observation | None = None, **fields: Any) -> list[str]:
@@ -139,7 +139,7 @@ def test_s8_an_operation_that_began_before_the_period_may_have_waited_for_an_ope
 
 
 def test_s8_a_parked_slot_is_not_in_flight() -> None:
-    parked = in_cell(a_sight(EC1, group=replace(a_group(EC1), min_size=0, desired=0)))
+    parked = in_cell(a_slot(EC1, group=replace(a_group(EC1), min_size=0, desired=0)))
     assert crowded(an_op(EC1, 400), an_op(EC2, 300), parked) == []
 
 
@@ -183,7 +183,7 @@ def test_s8_an_operation_of_the_same_slot_is_no_other_slot() -> None:
 def test_s8_rows_of_an_older_operation_of_that_name_tell_nothing() -> None:
     """A restored table may give a name again."""
     first, second = an_op(EC1, 320), an_op(EC2, 300)
-    kinds = in_cell(a_sight(EC1, spec=a_spec(PLATFORM)))
+    kinds = in_cell(a_slot(EC1, spec=a_spec(PLATFORM)))
     old = [a_row(first, "admitted", ago(9000)), a_row(first, "needs-operator", ago(8000))]
     old += [a_row(first, "aborted", ago(7000)), a_row(second, "admitted", ago(6000), snapshot=pack(kinds))]
     old += [a_row(second, "aborted", ago(5000))]
@@ -237,6 +237,6 @@ def test_s8_who_was_replaced_long_ago_is_no_part_of_a_storm() -> None:
 
 
 def test_s8_a_parked_slot_is_no_part_of_a_storm() -> None:
-    parked = a_sight(EC2, group=replace(a_group(EC2), min_size=0, desired=0))
+    parked = a_slot(EC2, group=replace(a_group(EC2), min_size=0, desired=0))
     ops = [an_op(EC1, 900, 500, zone="a"), an_op(EC2, 700, zone="b"), an_op(THIRD, 300, zone="b")]
     assert found(shown(*ops, seen=in_cell(parked)), ROOMY) == []

@@ -12,7 +12,7 @@ from builders import (
     EC2,
     NEW,
     a_host,
-    a_sight,
+    a_slot,
     ago,
     decided,
     holder_of,
@@ -48,8 +48,8 @@ def test_s4_evidence_of_another_sentence_is_no_proof(kind: EvidenceKind, detail:
 
 
 def test_s4_what_the_guards_write_is_proof() -> None:
-    seen_off = decided(a_sight(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),)))
-    seen_gone = decided(a_sight(EC1, hosts=(), departed=frozenset({OLD})))
+    seen_off = decided(a_slot(EC1, hosts=(a_host(EC1, state=InstanceState.TERMINATED),)))
+    seen_gone = decided(a_slot(EC1, hosts=(), departed=frozenset({OLD})))
     for decision in (seen_off, seen_gone):
         assert decision.change is not None
         assert decision.change.evidence

@@ -36,7 +36,7 @@ from builders import (
     a_report,
     a_request,
     a_sick_report,
-    a_sight,
+    a_slot,
     ago,
     an_address,
     an_observation,
@@ -48,7 +48,7 @@ from picoha.domain.codec import decode, encode
 from picoha.domain.model import InstanceId, Sample, SlotName, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, RequestVerb, SlotRecord, Step
-from picoha.domain.situation import Observation, SlotSight
+from picoha.domain.situation import Observation, SlotObservation
 
 HERE = Path(__file__).parent
 CELL_KEYS = frozenset({"mode", "pauses", "brake", "memory", "tick", "policy"})
@@ -91,8 +91,10 @@ def _golden(theme: str, row: dict[str, Any]) -> Golden:
     if strangers:
         raise KeyError(f"{head['name']}: {strangers}")
     is_armed = cell.get("mode", "enforce") == "enforce"
-    sights = [_sight(name, changes, is_armed) for name, changes in given.items()]
-    return Golden(**head, theme=theme, seen=_seen(cell, sights), policy=_policy(cell), **lists, expected=row)
+    observed_slots = [_slot_observation(name, changes, is_armed) for name, changes in given.items()]
+    return Golden(
+        **head, theme=theme, seen=_seen(cell, observed_slots), policy=_policy(cell), **lists, expected=row
+    )
 
 
 def _policy(cell: Mapping[str, Any]) -> Policy:
@@ -104,8 +106,8 @@ def _policy(cell: Mapping[str, Any]) -> Policy:
     return replace(default, **given)
 
 
-def _seen(cell: Mapping[str, Any], sights: list[SlotSight]) -> Observation:
-    seen = an_observation(*sights)
+def _seen(cell: Mapping[str, Any], observed_slots: list[SlotObservation]) -> Observation:
+    seen = an_observation(*observed_slots)
     pauses = {"pauses": cell.get("pauses", {})}
     mode = merged(ModeRecord(ver=1, mode=Mode(cell.get("mode", "enforce"))), pauses)
     memory = Unknown(cell["memory"]) if "memory" in cell else None
@@ -113,98 +115,100 @@ def _seen(cell: Mapping[str, Any], sights: list[SlotSight]) -> Observation:
     return replace(seen, mode=mode, brake=merged(seen.brake, cell.get("brake", {})), memory=memory, tick=tick)
 
 
-def _sight(name: str, changes: dict[str, Any], is_armed: bool) -> SlotSight:
+def _slot_observation(name: str, changes: dict[str, Any], is_armed: bool) -> SlotObservation:
     changes = dict(changes)
     record = _record(name, changes, is_armed)
     if "replacement" in changes:
-        sight = a_replaced_sight(name, record or in_failover(name), changes.pop("replacement"))
+        observed = a_replaced_sight(name, record or in_failover(name), changes.pop("replacement"))
     else:
-        sight = replace(a_sight(name), record=record)
-    sight = _with_signs(sight, changes)
-    sight = _with_hosts(sight, changes)
+        observed = replace(a_slot(name), record=record)
+    observed = _with_signs(observed, changes)
+    observed = _with_hosts(observed, changes)
     if "address" in changes:
         given = changes.pop("address")
         free = a_free_address(name)
-        sight = replace(
-            sight, address=free if given == "free" else read(sight.address or an_address(name), given)
+        observed = replace(
+            observed, address=free if given == "free" else read(observed.address or an_address(name), given)
         )
     for key in ("spec", "group"):
         if key in changes:
-            sight = replace(sight, **{key: read(getattr(sight, key), changes.pop(key))})
-    return _with_rest(sight, changes)
+            observed = replace(observed, **{key: read(getattr(observed, key), changes.pop(key))})
+    return _with_rest(observed, changes)
 
 
 def _record(name: str, changes: dict[str, Any], is_armed: bool) -> SlotRecord | None:
     given = changes.pop("record", {})
     if given == "none":
         return None
-    stage, stuck = changes.pop("stage", ""), changes.pop("stuck", "")
-    record: SlotRecord = a_sight(name).record or SlotRecord(SlotName(name))
-    if stage:
-        record = in_failover(name, Step(stage))
+    setup, stuck = changes.pop("stage", ""), changes.pop("stuck", "")
+    record: SlotRecord = a_slot(name).record or SlotRecord(SlotName(name))
+    if setup:
+        record = in_failover(name, Step(setup))
     elif stuck:
         record = in_failover(name, Step.NEEDS_OPERATOR, stuck_in=Step(stuck))
     if "operation" in changes:
         op = merged(record.operation or an_operation(name), changes.pop("operation"))
         record = replace(record, operation=op)
-    follows = {} if stage or stuck or is_armed else {"is_armed": False}
+    follows = {} if setup or stuck or is_armed else {"is_armed": False}
     changed: SlotRecord = merged(record, {**follows, **given})
     return changed
 
 
-def _with_signs(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
-    holder = sight.record.holder if sight.record and sight.record.holder else holder_of(sight.name)
-    reports: dict[InstanceId, Any] = dict(sight.reports)
+def _with_signs(observed: SlotObservation, changes: dict[str, Any]) -> SlotObservation:
+    holder = (
+        observed.record.holder if observed.record and observed.record.holder else holder_of(observed.name)
+    )
+    reports: dict[InstanceId, Any] = dict(observed.reports)
     if "sick" in changes:
-        reports[holder] = a_sick_report(sight.name, changes.pop("sick"))
+        reports[holder] = a_sick_report(observed.name, changes.pop("sick"))
     if "quiet" in changes:
         seconds = changes.pop("quiet")
         reports[holder] = replace(reports[holder], at=ago(seconds))
-        sight = replace(sight, metric=Sample(ago(seconds), 1.0))
+        observed = replace(observed, metric=Sample(ago(seconds), 1.0))
     if "report" in changes:
         reports[holder] = read(
-            reports.get(holder) or a_report(sight.name, holder, epoch=2), changes.pop("report")
+            reports.get(holder) or a_report(observed.name, holder, epoch=2), changes.pop("report")
         )
     for instance, given in changes.pop("reports", {}).items():
-        reports[instance] = merged(a_report(sight.name, instance), given)
+        reports[instance] = merged(a_report(observed.name, instance), given)
     if "metric" in changes:
-        metric = sight.metric if isinstance(sight.metric, Sample) else Sample(ago(5), 1.0)
-        sight = replace(sight, metric=read(metric, changes.pop("metric")))
-    return replace(sight, reports={key: one for key, one in reports.items() if one is not None})
+        metric = observed.metric if isinstance(observed.metric, Sample) else Sample(ago(5), 1.0)
+        observed = replace(observed, metric=read(metric, changes.pop("metric")))
+    return replace(observed, reports={key: one for key, one in reports.items() if one is not None})
 
 
-def _with_hosts(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
-    shown = sight.hosts if isinstance(sight.hosts, tuple) else ()
+def _with_hosts(observed: SlotObservation, changes: dict[str, Any]) -> SlotObservation:
+    shown = observed.hosts if isinstance(observed.hosts, tuple) else ()
     hosts: dict[InstanceId, Any] = {one.instance: one for one in shown}
-    holder = holder_of(sight.name)
+    holder = holder_of(observed.name)
     if "host" in changes:
         hosts[holder] = read(hosts[holder], changes.pop("host"))
     extra = changes.pop("hosts", {})
     if "unknown" in extra:
-        return replace(sight, hosts=Unknown(extra["unknown"]))
+        return replace(observed, hosts=Unknown(extra["unknown"]))
     for instance, given in extra.items():
-        base = hosts.get(instance) or a_host(sight.name, instance, launched_at=ago(60))
+        base = hosts.get(instance) or a_host(observed.name, instance, launched_at=ago(60))
         hosts[instance] = read(base, given)
-    sight = replace(sight, hosts=tuple(one for one in hosts.values() if one is not None))
+    observed = replace(observed, hosts=tuple(one for one in hosts.values() if one is not None))
     if "members" in changes:
         members = tuple(a_member(*one.split()) for one in changes.pop("members"))
-        sight = replace(sight, group=replace(sight.group, members=members))  # type: ignore[type-var]  # a group here
-    return sight
+        observed = replace(observed, group=replace(observed.group, members=members))  # type: ignore[type-var]  # a group here
+    return observed
 
 
-def _with_rest(sight: SlotSight, changes: dict[str, Any]) -> SlotSight:
+def _with_rest(observed: SlotObservation, changes: dict[str, Any]) -> SlotObservation:
     asked = [one.partition(" ") for one in changes.pop("requests", ())]
     requests = [
-        a_request(RequestVerb(verb), sight.name, instance=InstanceId(named) if named else None)
+        a_request(RequestVerb(verb), observed.name, instance=InstanceId(named) if named else None)
         for verb, _, named in asked
     ]
-    sight = replace(sight, requests=tuple(requests))
+    observed = replace(observed, requests=tuple(requests))
     for key in ("departed", "dependencies", "newer", "problem"):
         if key in changes:
-            sight = replace(sight, **{key: _PLAIN.get(key, str)(changes.pop(key))})
+            observed = replace(observed, **{key: _PLAIN.get(key, str)(changes.pop(key))})
     if changes:
-        raise KeyError(f"{sight.name}: {sorted(changes)}")
-    return replace(sight, spec=None) if sight.problem else sight
+        raise KeyError(f"{observed.name}: {sorted(changes)}")
+    return replace(observed, spec=None) if observed.problem else observed
 
 
 _PLAIN: dict[str, Any] = {

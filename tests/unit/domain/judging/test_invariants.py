@@ -17,7 +17,7 @@ from builders import (
     a_member,
     a_record,
     a_replaced_sight,
-    a_sight,
+    a_slot,
     a_vacant_record,
     an_observation,
     an_operation,
@@ -58,7 +58,7 @@ PROVEN = in_failover(EC1, Step.ADDRESSING)
 
 
 def cell(record: SlotRecord | None, mode: Mode = Mode.ENFORCE, **fields: Any) -> Observation:
-    return an_observation(a_sight(EC1, record=record, **fields), mode=mode)
+    return an_observation(a_slot(EC1, record=record, **fields), mode=mode)
 
 
 def sends(record: SlotRecord | None, *actions: Action, mode: Mode = Mode.ENFORCE, **fields: Any) -> str:
@@ -159,7 +159,7 @@ def test_the_first_forbidden_action_of_several_is_named() -> None:
 
 @pytest.mark.parametrize("fields", [{"memory": Unknown("throttled")}, {}])
 def test_s15_what_was_not_understood_is_not_changed(fields: dict[str, Any]) -> None:
-    seen = an_observation(a_sight(EC1, newer="" if fields else "schema 2"), **fields)
+    seen = an_observation(a_slot(EC1, newer="" if fields else "schema 2"), **fields)
     decision = Decision(Answer.UPKEEP, "", change=Change(a_record(EC1)))
     assert broken(seen, EC1, decision).startswith("S15")
 
@@ -215,9 +215,9 @@ def test_s10_in_failover_without_an_operation_is_refused() -> None:
 
 
 def test_s13_two_steps_of_an_operation_number_their_intents_apart() -> None:
-    fencing = operation_after(decided(a_sight(PLATFORM, record=in_failover(PLATFORM))))
+    fencing = operation_after(decided(a_slot(PLATFORM, record=in_failover(PLATFORM))))
     proven = replace(in_failover(PLATFORM), operation=fencing, unfenced=())
-    moved = operation_after(decided(a_sight(PLATFORM, record=proven)))
+    moved = operation_after(decided(a_slot(PLATFORM, record=proven)))
     addressing = replace(proven, operation=replace(moved, step=Step.ADDRESSING, target=NEW))
     later = operation_after(decided(a_replaced_sight(PLATFORM, addressing)))
     used = {one.number for one in fencing.intents.values()}

@@ -16,7 +16,7 @@ from builders import (
     a_host,
     a_record,
     a_report,
-    a_sight,
+    a_slot,
     ago,
     an_address,
     an_observation,
@@ -30,15 +30,15 @@ from picoha.domain.model import InstanceState, Report, SlotName
 from picoha.domain.policy import Policy
 from picoha.domain.record import Phase, RequestVerb
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 from unit.domain.asking import asked, change_of, is_refused
 
 HOLDER, ADOPT = holder_of(EC1), RequestVerb.ADOPT
 
 
 def test_adopt_goes_above_everything_any_agent_has_seen() -> None:
-    sight = a_sight(EC1, reports={HOLDER: a_report(EC1, highest_epoch=8)})
-    decision = decided(asked(sight, ADOPT, HOLDER))
+    observed = a_slot(EC1, reports={HOLDER: a_report(EC1, highest_epoch=8)})
+    decision = decided(asked(observed, ADOPT, HOLDER))
     record = written(decision)
     assert (decision.rule, change_of(decision).grant) == (217, HOLDER)
     assert (record.epoch, record.holder, record.phase) == (9, HOLDER, Phase.ACTIVE)
@@ -48,24 +48,24 @@ def test_adopt_goes_above_everything_any_agent_has_seen() -> None:
 @pytest.mark.parametrize("state", [one for one in InstanceState if one is not InstanceState.RUNNING])
 def test_adopt_needs_a_running_host_of_the_slot(state: InstanceState) -> None:
     record = a_record(EC1, unfenced=())
-    sight = a_sight(EC1, hosts=(a_host(EC1, state=state),), record=record)
-    assert is_refused(decided(asked(sight, ADOPT, HOLDER)), "running")
-    assert is_refused(decided(asked(sight, ADOPT, "i-stranger")), "i-stranger is running")
+    observed = a_slot(EC1, hosts=(a_host(EC1, state=state),), record=record)
+    assert is_refused(decided(asked(observed, ADOPT, HOLDER)), "running")
+    assert is_refused(decided(asked(observed, ADOPT, "i-stranger")), "i-stranger is running")
 
 
 def test_adopt_is_refused_while_another_grantee_has_no_evidence() -> None:
-    sight = a_sight(EC1, hosts=(a_host(EC1), a_host(EC1, NEW)))
-    assert is_refused(decided(asked(sight, ADOPT, NEW)), "i-ec1 held the slot and has no evidence")
+    observed = a_slot(EC1, hosts=(a_host(EC1), a_host(EC1, NEW)))
+    assert is_refused(decided(asked(observed, ADOPT, NEW)), "i-ec1 held the slot and has no evidence")
 
 
-def beside(other: Report, state: InstanceState | None = InstanceState.RUNNING) -> SlotSight:
+def beside(other: Report, state: InstanceState | None = InstanceState.RUNNING) -> SlotObservation:
     """A slot whose record is lost; its host waits, and `other` is what a second host told last.
 
     In state None EC2 does not show that host.
     """
     waits = a_report(EC1, highest_epoch=0, picos={})
     second = (a_host(EC1, NEW, state=state),) if state else ()
-    return a_sight(EC1, record=None, hosts=(a_host(EC1), *second), reports={HOLDER: waits, NEW: other})
+    return a_slot(EC1, record=None, hosts=(a_host(EC1), *second), reports={HOLDER: waits, NEW: other})
 
 
 GOING, STOPPED = InstanceState.SHUTTING_DOWN, InstanceState.STOPPED
@@ -92,11 +92,11 @@ HELD_4 = "it said that it has held epoch 4, above the record's 0"
 def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(
     told: dict[str, Any], state: InstanceState | None, why: str
 ) -> None:
-    sight = beside(a_report(EC1, NEW, **told), state)
-    decision = decided(asked(sight, ADOPT, HOLDER))
+    observed = beside(a_report(EC1, NEW, **told), state)
+    decision = decided(asked(observed, ADOPT, HOLDER))
     assert is_refused(decision, why)
     assert "it must be terminated first, or be the one that is adopted" in decision.sentence
-    assert state is not InstanceState.RUNNING or written(decided(asked(sight, ADOPT, NEW))).holder == NEW
+    assert state is not InstanceState.RUNNING or written(decided(asked(observed, ADOPT, NEW))).holder == NEW
 
 
 @pytest.mark.parametrize(
@@ -118,15 +118,17 @@ def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(
         "departed",
     ],
 )
-def test_adopt_goes_on_beside_a_host_that_runs_nothing_or_is_the_humans_to_judge(sight: SlotSight) -> None:
-    assert written(decided(asked(sight, ADOPT, HOLDER))).holder == HOLDER
+def test_adopt_goes_on_beside_a_host_that_runs_nothing_or_is_the_humans_to_judge(
+    observed: SlotObservation,
+) -> None:
+    assert written(decided(asked(observed, ADOPT, HOLDER))).holder == HOLDER
 
 
-def platforms(state: InstanceState = InstanceState.RUNNING, **address: Any) -> SlotSight:
+def platforms(state: InstanceState = InstanceState.RUNNING, **address: Any) -> SlotObservation:
     """A Platform slot without record and without reports; its address is on the second of two hosts."""
     hosts = (a_host(PLATFORM), a_host(PLATFORM, NEW, state=state))
     moved = replace(an_address(PLATFORM, hosts[1]), **address)
-    return a_sight(PLATFORM, record=None, hosts=hosts, reports={}, address=moved)
+    return a_slot(PLATFORM, record=None, hosts=hosts, reports={}, address=moved)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +149,13 @@ def platforms(state: InstanceState = InstanceState.RUNNING, **address: Any) -> S
     ],
 )
 def test_s2_adopt_is_refused_beside_the_platform_that_the_slots_connect_to(
-    sight: SlotSight, reached_s: float, refusal: str
+    observed: SlotObservation, reached_s: float, refusal: str
 ) -> None:
     """The agent of the other host is silent or gone: the execution slots tell of its Platform."""
-    witness = a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(reached_s))})
-    asking = asked(sight, ADOPT, holder_of(PLATFORM))
+    witness = a_slot(EC1, reports={HOLDER: a_report(EC1, at=ago(reached_s))})
+    asking = asked(observed, ADOPT, holder_of(PLATFORM))
     decision = decide_slot(
-        an_observation(asking, witness, a_sight(EC2, reports={})), SlotName(PLATFORM), Policy()
+        an_observation(asking, witness, a_slot(EC2, reports={})), SlotName(PLATFORM), Policy()
     )
     assert is_refused(decision, refusal) if refusal else decision.answer is Answer.UPKEEP
 
@@ -168,11 +170,11 @@ def test_s2_adopt_writes_the_evidence_of_later_holders_that_the_record_forgot() 
 
 
 def test_adopt_is_refused_while_an_operation_is_open() -> None:
-    sight = a_sight(EC1, record=in_failover(EC1))
-    assert is_refused(decided(asked(sight, ADOPT, HOLDER)), "ec1-1-1 is open")
+    observed = a_slot(EC1, record=in_failover(EC1))
+    assert is_refused(decided(asked(observed, ADOPT, HOLDER)), "ec1-1-1 is open")
 
 
 def test_adopt_ends_the_freeze_of_a_slot_whose_record_is_lost() -> None:
-    sight = a_sight(EC1, record=None, reports={HOLDER: a_report(EC1, epoch=4, highest_epoch=4)})
-    decision = decided(asked(sight, ADOPT, HOLDER))
+    observed = a_slot(EC1, record=None, reports={HOLDER: a_report(EC1, epoch=4, highest_epoch=4)})
+    decision = decided(asked(observed, ADOPT, HOLDER))
     assert written(decision).epoch == 5

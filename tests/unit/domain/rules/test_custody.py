@@ -12,7 +12,6 @@ from builders import (
     NEW,
     NOW,
     PLATFORM,
-    a_case,
     a_dependency,
     a_free_address,
     a_group,
@@ -21,7 +20,8 @@ from builders import (
     a_record,
     a_replaced_sight,
     a_report,
-    a_sight,
+    a_situation,
+    a_slot,
     a_spec,
     a_vacant_record,
     ago,
@@ -43,18 +43,18 @@ from picoha.domain.model import InstanceState
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Phase, SlotRecord, Step, Verb
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 HOLDER = holder_of(EC1)
 
 
-def vacant(slot: str = EC1, **fields: Any) -> SlotSight:
+def vacant(slot: str = EC1, **fields: Any) -> SlotObservation:
     report = a_report(slot, epoch=0, highest_epoch=0)
     seen = {"record": a_vacant_record(slot), "reports": {report.instance: report}}
-    return a_sight(slot, **{**seen, **fields})
+    return a_slot(slot, **{**seen, **fields})
 
 
-def first_launch(**fields: Any) -> SlotSight:
+def first_launch(**fields: Any) -> SlotObservation:
     group = a_group(EC1, a_member(HOLDER, "Pending:Wait"))
     return vacant(**{"reports": {}, "group": group, **fields})
 
@@ -69,21 +69,21 @@ def test_a_new_slot_is_recorded_with_gate_and_assignment_and_granted_to_nobody()
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_gate_follows_the_mode_pinned_to_it(mode: Mode) -> None:
     was_armed = mode is Mode.OBSERVE
-    decision = decided(a_sight(EC1, record=a_record(EC1, is_armed=was_armed)), mode=mode)
+    decision = decided(a_slot(EC1, record=a_record(EC1, is_armed=was_armed)), mode=mode)
     assert decision.rule == 117
     assert written(decision).is_armed is not was_armed
     assert decision.change is not None
     assert decision.change.pins_mode
-    assert decided(a_sight(EC1, record=a_record(EC1, is_armed=not was_armed)), mode=mode).rule == 999
+    assert decided(a_slot(EC1, record=a_record(EC1, is_armed=not was_armed)), mode=mode).rule == 999
 
 
 def test_the_gate_is_armed_before_a_loss_is_acted_on() -> None:
     hosts = (a_host(EC1, state=InstanceState.STOPPED),)
-    assert decided(a_sight(EC1, hosts=hosts, record=a_record(EC1, is_armed=False))).rule == 117
+    assert decided(a_slot(EC1, hosts=hosts, record=a_record(EC1, is_armed=False))).rule == 117
 
 
 def test_the_gate_does_not_move_while_an_operation_is_open() -> None:
-    assert decided(a_sight(EC1, record=in_failover(EC1)), mode=Mode.OBSERVE).rule == 303
+    assert decided(a_slot(EC1, record=in_failover(EC1)), mode=Mode.OBSERVE).rule == 303
 
 
 @pytest.mark.parametrize(
@@ -97,39 +97,39 @@ def test_the_gate_does_not_move_while_an_operation_is_open() -> None:
 )
 def test_changed_tags_become_the_assignment(changes: dict[str, Any]) -> None:
     spec = a_spec(EC1, **changes)
-    decision = decided(a_sight(EC1, spec=spec, record=a_record(EC1)))
+    decision = decided(a_slot(EC1, spec=spec, record=a_record(EC1)))
     assert (decision.rule, written(decision).assignment) == (507, an_assignment(EC1, spec))
 
 
 def test_a_dependency_that_no_host_tests_changes_no_assignment() -> None:
     spec = a_spec(EC1, depends_on=(a_dependency("rds:mz-db"),))
-    assert decided(a_sight(EC1, spec=spec, record=a_record(EC1))).rule == 999
+    assert decided(a_slot(EC1, spec=spec, record=a_record(EC1))).rule == 999
 
 
 def test_wrong_tags_are_no_assignment() -> None:
-    sight = a_sight(EC1, spec=None, problem="tag picoha:kind", record=a_record(EC1))
-    assert a_case(sight).assignment is None
-    assert decided(sight).rule == 109
+    observed = a_slot(EC1, spec=None, problem="tag picoha:kind", record=a_record(EC1))
+    assert a_situation(observed).assignment is None
+    assert decided(observed).rule == 109
 
 
 def test_h18_a_hostname_changes_never_after_the_first_grant() -> None:
     spec = a_spec(EC1, hostname="ec1other")
-    assert decided(a_sight(EC1, spec=spec, record=a_record(EC1))).rule == 505
+    assert decided(a_slot(EC1, spec=spec, record=a_record(EC1))).rule == 505
     before = decided(vacant(spec=spec))
     assert before.rule == 507
     assert written(before).assignment == an_assignment(EC1, spec)
 
 
 def test_an_execution_slot_is_told_the_platforms_address_and_keeps_the_last_known() -> None:
-    moved = a_sight(PLATFORM, address=an_address(PLATFORM, public_ip="203.0.113.99"))
-    told = written(decided(a_sight(EC1), moved)).assignment
+    moved = a_slot(PLATFORM, address=an_address(PLATFORM, public_ip="203.0.113.99"))
+    told = written(decided(a_slot(EC1), moved)).assignment
     assert told == an_assignment(EC1, platform_address="203.0.113.99")
-    assert decided(a_sight(EC1), a_sight(PLATFORM, address=None)).rule == 999
+    assert decided(a_slot(EC1), a_slot(PLATFORM, address=None)).rule == 999
 
 
 @pytest.mark.parametrize("fields", [{"problem": "tag picoha:picos"}, {"group": None}])
 def test_a_misdeclared_or_retired_platform_does_not_spoil_the_others(fields: dict[str, Any]) -> None:
-    decision = decided(a_sight(EC1), replace(a_sight(PLATFORM), spec=None, **fields))
+    decision = decided(a_slot(EC1), replace(a_slot(PLATFORM), spec=None, **fields))
     assert decision.change is None or written(decision).assignment == an_assignment(EC1)
 
 
@@ -161,7 +161,7 @@ def test_an_adoption_waits_for_dependencies_and_for_the_platform() -> None:
     down = decided(vacant(dependencies={"rds:mz-db": False}))
     assert (down.rule, down.answer) == (513, Answer.HOLD)
     assert "rds:mz-db is down" in down.sentence
-    before = decided(vacant(), a_sight(PLATFORM, record=a_vacant_record(PLATFORM)))
+    before = decided(vacant(), a_slot(PLATFORM, record=a_vacant_record(PLATFORM)))
     assert (before.rule, before.answer) == (513, Answer.HOLD)
 
 
@@ -191,15 +191,15 @@ def test_nobody_is_adopted_over_a_grantee_without_evidence() -> None:
 def test_in_observe_the_record_follows_auto_scalings_replacement() -> None:
     record = a_record(EC1, is_armed=False, unfenced=())
     report = a_report(EC1, NEW, epoch=0, highest_epoch=0)
-    sight = a_replaced_sight(EC1, record, "InService", reports={NEW: report})
-    decision = decided(sight, mode=Mode.OBSERVE)
+    observed = a_replaced_sight(EC1, record, "InService", reports={NEW: report})
+    decision = decided(observed, mode=Mode.OBSERVE)
     assert (decision.rule, written(decision).epoch, written(decision).holder) == (513, 2, NEW)
 
 
 def test_in_enforce_an_active_slot_is_not_adopted_by_the_next_host() -> None:
     report = a_report(EC1, NEW, epoch=0, highest_epoch=0)
-    sight = a_replaced_sight(EC1, a_record(EC1, unfenced=()), "InService", reports={NEW: report})
-    assert decided(sight).rule == 401
+    observed = a_replaced_sight(EC1, a_record(EC1, unfenced=()), "InService", reports={NEW: report})
+    assert decided(observed).rule == 401
 
 
 def test_the_first_held_launch_opens_a_first_grant_that_counts_for_nothing() -> None:
@@ -235,43 +235,43 @@ def test_a_first_grant_waits_for_dependencies_the_platform_and_a_pauses_end() ->
 )
 def test_f38_a_second_living_host_is_paged_and_neither_is_stopped(state: str, rule: int) -> None:
     hosts = (a_host(EC1), a_host(EC1, "i-second", state=InstanceState(state)))
-    decision = decided(a_sight(EC1, hosts=hosts))
+    decision = decided(a_slot(EC1, hosts=hosts))
     assert (decision.rule, decision.actions) == (rule, ())
 
 
 def test_a_free_address_goes_back_to_its_holder() -> None:
-    decision = decided(a_sight(PLATFORM, address=a_free_address()))
+    decision = decided(a_slot(PLATFORM, address=a_free_address()))
     assert decision.rule == 523
     assert isinstance(decision.actions[0], MoveAddress)
     assert decision.actions[0].instance == holder_of(PLATFORM)
 
 
 def test_in_a_pause_a_free_address_stays_where_its_owner_put_it() -> None:
-    seen = replace(an_observation(a_sight(PLATFORM, address=a_free_address())), mode=paused(60))
+    seen = replace(an_observation(a_slot(PLATFORM, address=a_free_address())), mode=paused(60))
     decision = decide_slot(seen, PLATFORM, Policy())
     assert (decision.rule, decision.answer, decision.actions) == (523, Answer.WAIT, ())
     assert "paused by" in decision.sentence
 
 
 def test_f35_an_address_on_somebody_else_is_never_taken() -> None:
-    decision = decided(a_sight(PLATFORM, address=an_address(PLATFORM, a_host(PLATFORM, "i-third"))))
+    decision = decided(a_slot(PLATFORM, address=an_address(PLATFORM, a_host(PLATFORM, "i-third"))))
     assert (decision.rule, decision.answer, decision.actions) == (523, Answer.ALERT, ())
     nobody = an_address(PLATFORM, a_host(PLATFORM, "i-third"), instance=None)
-    assert "eni-third" in decided(a_sight(PLATFORM, address=nobody)).sentence
+    assert "eni-third" in decided(a_slot(PLATFORM, address=nobody)).sentence
 
 
 def test_a_holder_without_an_interface_is_waited_for() -> None:
-    sight = a_sight(PLATFORM, address=a_free_address(), hosts=(a_host(PLATFORM, interface=None),))
-    assert decided(sight).answer is Answer.HOLD
+    observed = a_slot(PLATFORM, address=a_free_address(), hosts=(a_host(PLATFORM, interface=None),))
+    assert decided(observed).answer is Answer.HOLD
 
 
 def test_in_observe_an_address_is_left_alone() -> None:
-    sight = a_sight(PLATFORM, address=a_free_address(), record=a_record(PLATFORM, is_armed=False))
-    assert decided(sight, mode=Mode.OBSERVE).rule == 999
+    observed = a_slot(PLATFORM, address=a_free_address(), record=a_record(PLATFORM, is_armed=False))
+    assert decided(observed, mode=Mode.OBSERVE).rule == 999
 
 
 def test_a_mended_address_is_sent_again_only_after_15_s() -> None:
-    seen = an_observation(a_sight(PLATFORM, address=a_free_address()))
+    seen = an_observation(a_slot(PLATFORM, address=a_free_address()))
     first = decide_slot(seen, PLATFORM, Policy())
     soon = at(saved(seen, PLATFORM, first.change), 3)
     assert decide_slot(soon, PLATFORM, Policy()).actions == ()
@@ -285,14 +285,14 @@ def test_a_vacant_slot_that_is_owed_evidence_is_not_called_well() -> None:
 @pytest.mark.parametrize(("seconds", "is_sent"), [(14.9, False), (15, True)])
 def test_an_effect_outside_an_operation_is_sent_again_after_15_s(seconds: float, is_sent: bool) -> None:
     sent = {"MoveAddress eipalloc-platform1 eni-platform1": ago(seconds), "old": ago(900)}
-    sight = a_sight(PLATFORM, address=a_free_address(), record=a_record(PLATFORM, sent=sent))
-    decision = decided(sight)
+    observed = a_slot(PLATFORM, address=a_free_address(), record=a_record(PLATFORM, sent=sent))
+    decision = decided(observed)
     assert bool(decision.actions) is is_sent
     assert not is_sent or "old" not in written(decision).sent
 
 
 @pytest.mark.parametrize(("mode", "rule"), [(Mode.OBSERVE, 513), (Mode.ENFORCE, 531)])
 def test_a_pause_keeps_nothing_from_following_reality_in_observe(mode: Mode, rule: int) -> None:
-    sight = vacant(record=a_vacant_record(EC1, is_armed=mode is Mode.ENFORCE))
-    seen = replace(an_observation(sight), mode=paused(60, mode=mode))
+    observed = vacant(record=a_vacant_record(EC1, is_armed=mode is Mode.ENFORCE))
+    seen = replace(an_observation(observed), mode=paused(60, mode=mode))
     assert decide_slot(seen, EC1, Policy()).rule == rule

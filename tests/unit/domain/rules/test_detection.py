@@ -12,15 +12,15 @@ from builders import (
     EC2,
     NOW,
     PLATFORM,
-    a_case,
     a_dependency,
     a_group,
     a_host,
     a_record,
     a_report,
     a_sick_report,
-    a_sight,
-    a_silent_sight,
+    a_silent_slot,
+    a_situation,
+    a_slot,
     a_spec,
     ago,
     an_observation,
@@ -39,18 +39,18 @@ from picoha.domain.record import Brake, Mode, Order, OrderVerb, Phase, SlotRecor
 from picoha.domain.rules.detection import order_restart
 from picoha.domain.rules.steps import opened
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 HOLDER = holder_of(EC1)
 
 
-def sick(samples: int = 3, **fields: Any) -> SlotSight:
-    return a_sight(EC1, **{"reports": {HOLDER: a_sick_report(EC1, samples)}, **fields})
+def sick(samples: int = 3, **fields: Any) -> SlotObservation:
+    return a_slot(EC1, **{"reports": {HOLDER: a_sick_report(EC1, samples)}, **fields})
 
 
-def proven_off(**fields: Any) -> SlotSight:
+def proven_off(**fields: Any) -> SlotObservation:
     hosts = (a_host(EC1, state=InstanceState.TERMINATED),)
-    return a_sight(EC1, hosts=hosts, record=a_record(EC1, unfenced=(), **fields))
+    return a_slot(EC1, hosts=hosts, record=a_record(EC1, unfenced=(), **fields))
 
 
 def ordered(seconds: float, **fields: Any) -> Order:
@@ -60,32 +60,32 @@ def ordered(seconds: float, **fields: Any) -> Order:
 @pytest.mark.parametrize(
     ("sight", "rule", "answer"),
     [
-        (a_sight(EC1, reports={HOLDER: a_report(EC1, leaving_at=ago(4))}), 403, "wait"),
-        (a_silent_sight(EC1, 60), 405, "wait"),
+        (a_slot(EC1, reports={HOLDER: a_report(EC1, leaving_at=ago(4))}), 403, "wait"),
+        (a_silent_slot(EC1, 60), 405, "wait"),
         (sick(1), 405, "wait"),
-        (a_sight(EC1, metric=Unknown("throttled")), 407, "hold"),
-        (a_silent_sight(EC1, 95), 445, "begin"),
-        (a_silent_sight(EC1, 30), 405, "wait"),
-        (a_sight(EC1), 999, "steady"),
+        (a_slot(EC1, metric=Unknown("throttled")), 407, "hold"),
+        (a_silent_slot(EC1, 95), 445, "begin"),
+        (a_silent_slot(EC1, 30), 405, "wait"),
+        (a_slot(EC1), 999, "steady"),
     ],
 )
-def test_each_verdict_has_its_rule(sight: SlotSight, rule: int, answer: str) -> None:
-    decision = decided(sight)
+def test_each_verdict_has_its_rule(observed: SlotObservation, rule: int, answer: str) -> None:
+    decision = decided(observed)
     assert (decision.rule, decision.answer) == (rule, answer)
 
 
 def test_a_reached_platform_is_held_and_a_dead_canary_too() -> None:
-    assert decided(a_silent_sight(PLATFORM, 600)).rule == 409
-    mute = (a_sight(PLATFORM, metric=None), a_sight(EC2, metric=None))
-    assert decided(a_silent_sight(EC1, 600), *mute).rule == 411
+    assert decided(a_silent_slot(PLATFORM, 600)).rule == 409
+    mute = (a_slot(PLATFORM, metric=None), a_slot(EC2, metric=None))
+    assert decided(a_silent_slot(EC1, 600), *mute).rule == 411
 
 
 def test_a_suspicion_is_looked_at_again_when_it_could_be_confirmed() -> None:
-    assert decided(a_silent_sight(EC1, 60)).look_again_s == 30
+    assert decided(a_silent_slot(EC1, 60)).look_again_s == 30
 
 
 def test_the_admission_names_its_victim_counts_for_the_brake_and_pins_the_mode() -> None:
-    decision = decided(a_silent_sight(EC1, 95))
+    decision = decided(a_silent_slot(EC1, 95))
     change, op = decision.change, operation_after(decision)
     assert change is not None
     assert change.pins_mode
@@ -99,14 +99,14 @@ def test_the_admission_names_its_victim_counts_for_the_brake_and_pins_the_mode()
 
 def test_the_brake_forgets_what_no_window_needs_any_more() -> None:
     brake = Brake(ver=1, admitted={EC2: (ago(86400), ago(90000)), PLATFORM: (ago(86399),)})
-    change = decided(a_silent_sight(EC1, 95), brake=brake).change
+    change = decided(a_silent_slot(EC1, 95), brake=brake).change
     assert change is not None
     assert change.brake is not None
     assert change.brake.admitted == {PLATFORM: (ago(86399),), EC1: (NOW,)}
 
 
 def test_f27_the_same_look_twice_admits_once() -> None:
-    seen = an_observation(a_silent_sight(EC1, 95))
+    seen = an_observation(a_silent_slot(EC1, 95))
     first = decide_slot(seen, EC1, Policy())
     second = decide_slot(saved(seen, EC1, first.change), EC1, Policy())
     assert (first.rule, second.rule) == (445, 307)
@@ -146,8 +146,8 @@ def test_restarts_of_an_hour_ago_are_forgotten() -> None:
 )
 def test_a_restart_is_waited_for_until_it_is_done_or_too_slow(order: Any, done: Any, rule: int) -> None:
     report = a_sick_report(EC1, order_done=done)
-    sight = sick(record=a_record(EC1, order=order), reports={HOLDER: report})
-    assert decided(sight).rule == rule
+    observed = sick(record=a_record(EC1, order=order), reports={HOLDER: report})
+    assert decided(observed).rule == rule
 
 
 def test_no_restarts_by_policy_replaces_at_once() -> None:
@@ -177,8 +177,8 @@ def test_a_restart_meets_the_gates_of_taking(fields: dict[str, Any]) -> None:
 
 
 def test_a_storm_holds_restarts_too() -> None:
-    def sick_slot(name: str) -> SlotSight:
-        return a_sight(name, reports={holder_of(name): a_sick_report(name, 3)})
+    def sick_slot(name: str) -> SlotObservation:
+        return a_slot(name, reports={holder_of(name): a_sick_report(name, 3)})
 
     assert decided(sick(), sick_slot("ec3"), sick_slot(EC2)).rule == 443
     assert decided(sick(), sick_slot("ec3")).rule == 433
@@ -195,21 +195,21 @@ def test_what_limits_replacing_does_not_limit_restarts(record: SlotRecord) -> No
 
 
 def test_observe_writes_what_it_would_have_done_once_per_holder() -> None:
-    sight = a_silent_sight(EC1, 95, record=a_record(EC1, is_armed=False))
-    first = decided(sight, mode=Mode.OBSERVE)
+    observed = a_silent_slot(EC1, 95, record=a_record(EC1, is_armed=False))
+    first = decided(observed, mode=Mode.OBSERVE)
     assert first.rule == 421
     assert written(first).would_have == HOLDER
     assert first.change is not None
     assert first.change.notice is not None
     assert first.change.notice.text.startswith("OBSERVE ")
     assert first.change.notice.text.endswith("Nothing was changed")
-    again = decided(replace(sight, record=written(first)), mode=Mode.OBSERVE)
+    again = decided(replace(observed, record=written(first)), mode=Mode.OBSERVE)
     assert (again.rule, again.change) == (423, None)
 
 
 def test_the_brake_refuses_once_opens_the_breaker_and_then_holds() -> None:
     brake = Brake(ver=1, admitted={EC1: (ago(7200), ago(7100))})
-    seen = an_observation(a_silent_sight(EC1, 95), brake=brake)
+    seen = an_observation(a_silent_slot(EC1, 95), brake=brake)
     first = decide_slot(seen, EC1, Policy())
     assert (first.rule, first.answer) == (441, Answer.REFUSE)
     assert first.change is not None
@@ -223,7 +223,7 @@ def test_the_brake_refuses_once_opens_the_breaker_and_then_holds() -> None:
 
 def test_the_breaker_does_not_open_for_a_failover_another_gate_would_have_refused() -> None:
     brake = Brake(ver=1, admitted={EC1: (ago(7200), ago(7100))})
-    assert decided(a_silent_sight(EC1, 95, group=a_group(EC1, max_size=2)), brake=brake).rule == 443
+    assert decided(a_silent_slot(EC1, 95, group=a_group(EC1, max_size=2)), brake=brake).rule == 443
 
 
 def test_a_proven_holder_is_replaced_without_a_fence_and_counts_for_no_limit() -> None:
@@ -238,7 +238,7 @@ def test_a_proven_holder_is_replaced_without_a_fence_and_counts_for_no_limit() -
 def test_a_proven_holder_waits_for_open_giving_gates() -> None:
     held = decided(replace(proven_off(), dependencies={"rds:mz-db": False}))
     assert (held.rule, held.answer) == (401, Answer.HOLD)
-    busy = a_sight(PLATFORM, record=in_failover(PLATFORM))
+    busy = a_slot(PLATFORM, record=in_failover(PLATFORM))
     assert decided(proven_off(), busy).answer is Answer.HOLD
 
 
@@ -248,28 +248,28 @@ def test_in_observe_a_proven_holder_is_custodys() -> None:
 
 
 def test_an_open_operation_is_not_judged_again() -> None:
-    assert decided(a_silent_sight(EC1, 95, record=in_failover(EC1, Step.VERIFYING))).rule != 445
+    assert decided(a_silent_slot(EC1, 95, record=in_failover(EC1, Step.VERIFYING))).rule != 445
 
 
 def test_a_vacant_slot_has_nobody_to_judge() -> None:
     record = a_record(EC1, phase=Phase.VACANT)
-    assert decided(a_silent_sight(EC1, 600, record=record)).rule == 531
+    assert decided(a_silent_slot(EC1, 600, record=record)).rule == 531
 
 
 def test_a_restart_of_nobody_is_not_ordered() -> None:
-    case = a_case(sick(record=a_record(EC1, holder=None)))
-    assert order_restart(case).answer is Answer.HOLD
+    situation = a_situation(sick(record=a_record(EC1, holder=None)))
+    assert order_restart(situation).answer is Answer.HOLD
 
 
 def test_rules_of_an_operation_are_not_asked_of_a_slot_without_one() -> None:
     with pytest.raises(LookupError, match="ec1 has no open operation"):
-        opened(a_case(a_sight(EC1)))
+        opened(a_situation(a_slot(EC1)))
 
 
 def test_the_operation_remembers_the_rule_that_admitted_it() -> None:
-    assert operation_after(decided(a_silent_sight(EC1, 95))).rule == 445
+    assert operation_after(decided(a_silent_slot(EC1, 95))).rule == 445
 
 
 def test_a_metric_alone_keeps_a_holder_although_its_report_is_old() -> None:
     reports = {HOLDER: a_report(EC1, at=ago(600))}
-    assert decided(a_sight(EC1, reports=reports, metric=Sample(ago(5), 1.0))).rule == 999
+    assert decided(a_slot(EC1, reports=reports, metric=Sample(ago(5), 1.0))).rule == 999

@@ -12,10 +12,10 @@ from builders import (
     NEW,
     NOW,
     PLATFORM,
-    a_case,
     a_free_address,
     a_host,
     a_replaced_sight,
+    a_situation,
     a_spec,
     ago,
     an_address,
@@ -31,7 +31,7 @@ from picoha.domain.decision import Answer
 from picoha.domain.model import AllocationId, AssociationId, InstanceId, InstanceState, InterfaceId
 from picoha.domain.record import Mode, Phase, Step
 from picoha.domain.rules.granting import grant
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 VICTIM = holder_of(PLATFORM)
 ON_TARGET = an_address(PLATFORM, a_host(PLATFORM, NEW))
@@ -39,11 +39,11 @@ ON_VICTIM = an_address(PLATFORM)
 ON_STRANGER = an_address(PLATFORM, a_host(PLATFORM, "i-third"))
 
 
-def addressing(**fields: Any) -> SlotSight:
+def addressing(**fields: Any) -> SlotObservation:
     return a_replaced_sight(PLATFORM, in_failover(PLATFORM, Step.ADDRESSING), **fields)
 
 
-def releasing(lifecycle: str, **fields: Any) -> SlotSight:
+def releasing(lifecycle: str, **fields: Any) -> SlotObservation:
     return a_replaced_sight(EC1, in_failover(EC1, Step.RELEASING), lifecycle, **fields)
 
 
@@ -84,9 +84,9 @@ def test_freeing_is_taking_and_needs_enforce() -> None:
 
 @pytest.mark.parametrize("address", [replace(ON_VICTIM, association=None), ON_VICTIM])
 def test_an_address_on_a_victim_without_evidence_is_never_freed(address: Any) -> None:
-    sight = addressing(address=address)
+    observed = addressing(address=address)
     record = replace(in_failover(PLATFORM, Step.ADDRESSING), unfenced=(VICTIM,))
-    assert not any(isinstance(one, FreeAddress) for one in decided(replace(sight, record=record)).actions)
+    assert not any(isinstance(one, FreeAddress) for one in decided(replace(observed, record=record)).actions)
 
 
 def test_an_association_that_ended_meanwhile_is_waited_for() -> None:
@@ -172,10 +172,10 @@ def test_a_grant_without_evidence_of_an_earlier_grantee_is_refused() -> None:
 
 def test_a_grant_without_a_target_writes_nothing() -> None:
     record = in_failover(EC1, Step.RELEASING, target=None)
-    sight = a_replaced_sight(EC1, record, "InService")
-    decision = decided(sight)
+    observed = a_replaced_sight(EC1, record, "InService")
+    decision = decided(observed)
     assert decision.change is None or decision.change.grant is None
-    assert grant(a_case(sight)).answer is Answer.ALERT
+    assert grant(a_situation(observed)).answer is Answer.ALERT
 
 
 def test_a_free_address_stays_where_it_is_while_a_dependency_is_down() -> None:
@@ -194,12 +194,12 @@ def test_h18_a_changed_hostname_is_not_granted() -> None:
 )
 def test_f7_an_outage_longer_than_the_deadline_needs_no_operator_afterwards(slot: str, step: Step) -> None:
     record = in_failover(slot, step, step_at=ago(1200))
-    sight = a_replaced_sight(slot, record, dependencies={"rds:mz-db": False})
+    observed = a_replaced_sight(slot, record, dependencies={"rds:mz-db": False})
     if step is Step.AWAITING_HOST:
-        sight = replace(sight, hosts=())
-    held = decided(sight)
+        observed = replace(observed, hosts=())
+    held = decided(observed)
     assert held.rule == 315
-    after = decided(replace(sight, record=written(held), dependencies={"rds:mz-db": True}))
+    after = decided(replace(observed, record=written(held), dependencies={"rds:mz-db": True}))
     assert operation_after(after).step is not Step.NEEDS_OPERATOR
 
 

@@ -17,7 +17,7 @@ from builders import (
     a_member,
     a_record,
     a_report,
-    a_sight,
+    a_slot,
     a_spec,
     ago,
     an_observation,
@@ -31,26 +31,26 @@ from picoha.domain.model import InstanceId, InstanceState, Unknown
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Step
 from picoha.domain.rules.table import decide_launches
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 OTHER = InstanceId("i-other")
 
 
-def held(age: float | None = 60, lifecycle: str = "Pending:Wait", **fields: Any) -> SlotSight:
+def held(age: float | None = 60, lifecycle: str = "Pending:Wait", **fields: Any) -> SlotObservation:
     """ec1 with NEW in a launch hook since `age` seconds; None = not noted yet."""
     record = fields.pop("record", a_record(EC1))
     noted = {NEW: ago(age)} if age is not None else {}
     group = a_group(EC1, a_member(holder_of(EC1)), a_member(NEW, lifecycle))
     seen = {"group": group, "hosts": (a_host(EC1), a_host(EC1, NEW))}
-    return a_sight(EC1, **{**seen, **fields}, record=replace(record, held=noted))
+    return a_slot(EC1, **{**seen, **fields}, record=replace(record, held=noted))
 
 
-def launched(sight: SlotSight, **fields: Any) -> list[Decision]:
-    return list(decide_launches(an_observation(sight, **fields), EC1, Policy()))
+def launched(observed: SlotObservation, **fields: Any) -> list[Decision]:
+    return list(decide_launches(an_observation(observed, **fields), EC1, Policy()))
 
 
-def only(sight: SlotSight, **fields: Any) -> tuple[int, tuple[str, ...]]:
-    (decision,) = launched(sight, **fields)
+def only(observed: SlotObservation, **fields: Any) -> tuple[int, tuple[str, ...]]:
+    (decision,) = launched(observed, **fields)
     return decision.rule, tuple(map(str, decision.actions))
 
 
@@ -62,9 +62,9 @@ def test_a_new_launch_is_noted_first_with_the_time_its_hook_was_seen() -> None:
 
 
 def test_noting_forgets_launches_that_wait_no_more() -> None:
-    sight = held(None)
+    observed = held(None)
     record = replace(a_record(EC1), held={OTHER: ago(60)})
-    (decision,) = launched(replace(sight, record=record))
+    (decision,) = launched(replace(observed, record=record))
     assert decision.change is not None
     assert decision.change.record.held == {NEW: NOW}
 
@@ -158,14 +158,14 @@ def test_another_slots_launches_are_not_this_slots() -> None:
 
 @pytest.mark.parametrize("case", ["ungated", "holder", "dead"])
 def test_a_launch_is_completed_again_only_after_15_s(case: str) -> None:
-    sights = {
+    observed_slots = {
         "ungated": held(1, spec=a_spec(EC1, fenceable=False)),
         "holder": held(1, record=a_record(EC1, holder=NEW, unfenced=(NEW,))),
         "dead": held(1, hosts=(a_host(EC1), a_host(EC1, NEW, state=InstanceState.TERMINATED))),
     }
-    seen = an_observation(sights[case])
+    seen = an_observation(observed_slots[case])
     (first,) = decide_launches(seen, EC1, Policy())
     assert first.actions
     if first.change is not None:
-        seen = replace(seen, slots=(replace(sights[case], record=first.change.record),))
+        seen = replace(seen, slots=(replace(observed_slots[case], record=first.change.record),))
     assert not any(one.actions for one in decide_launches(at(seen, 3), EC1, Policy()))

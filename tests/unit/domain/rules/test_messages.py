@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import EC1, a_replaced_sight, a_silent_sight, an_operation, decided, in_failover, written
+from builders import EC1, a_replaced_sight, a_silent_slot, an_operation, decided, in_failover, written
 from picoha.domain.record import Notice, Step
 from picoha.domain.rules.messages import NEXT, of_operation
 
@@ -15,21 +15,21 @@ IN_SERVICE = a_replaced_sight(EC1, in_failover(EC1, Step.RELEASING), "InService"
 FOUND = a_replaced_sight(EC1, in_failover(EC1, Step.AWAITING_HOST))
 
 
-def told(sight: object) -> Notice | None:
-    outbox = written(decided(sight)).outbox  # type: ignore[arg-type]  # a sight; the table below mixes builders
+def told(observed: object) -> Notice | None:
+    outbox = written(decided(observed)).outbox  # type: ignore[arg-type]  # a sight; the table below mixes builders
     return outbox[-1] if outbox else None
 
 
 @pytest.mark.parametrize(
     ("sight", "event", "rule"),
     [
-        (a_silent_sight(EC1, 95), "admitted", 445),
+        (a_silent_slot(EC1, 95), "admitted", 445),
         (a_replaced_sight(EC1, FENCED), "fenced", 301),
         (IN_SERVICE, "granted", 341),
     ],
 )
-def test_a_state_change_is_told_once_with_its_facts(sight: object, event: str, rule: int) -> None:
-    notice = told(sight)
+def test_a_state_change_is_told_once_with_its_facts(observed: object, event: str, rule: int) -> None:
+    notice = told(observed)
     assert notice is not None
     assert (notice.slot, notice.event, notice.rule, notice.severity) == (EC1, event, rule, "info")
     assert notice.operation.startswith("ec1-1-")

@@ -20,7 +20,7 @@ from builders import (
     a_report,
     a_request,
     a_sick_report,
-    a_sight,
+    a_slot,
     ago,
     an_observation,
     decided,
@@ -44,35 +44,35 @@ SWITCH, FORCE = RequestVerb.SWITCHOVER, RequestVerb.FAILOVER
 
 @pytest.mark.parametrize(("age", "rule"), [(600, 219), (600.1, 201)])
 def test_a_request_waits_at_most_10_min(age: float, rule: int) -> None:
-    assert decided(asked(a_sight(EC1), SWITCH, age=age)).rule == rule
+    assert decided(asked(a_slot(EC1), SWITCH, age=age)).rule == rule
 
 
 def test_the_oldest_request_comes_first() -> None:
     late, early = a_request(SWITCH, EC1, id="r2", at=ago(1)), a_request(RETRY, EC1, id="r9", at=ago(2))
-    assert decided(a_sight(EC1, requests=(late, early))).rule == 213
+    assert decided(a_slot(EC1, requests=(late, early))).rule == 213
 
 
 def test_a_forced_failover_waits_behind_no_other_request() -> None:
-    sight = asked(a_sight(EC1), SWITCH, age=60)
-    forced = replace(asked(sight, RequestVerb.FAILOVER).requests[-1], id="r2", at=ago(1))
-    both = replace(sight, requests=(*sight.requests, forced))
+    observed = asked(a_slot(EC1), SWITCH, age=60)
+    forced = replace(asked(observed, RequestVerb.FAILOVER).requests[-1], id="r2", at=ago(1))
+    both = replace(observed, requests=(*observed.requests, forced))
     assert change_of(decided(both)).consumes == "r2"
 
 
 def test_a_request_for_a_slot_without_a_record_is_refused() -> None:
-    sight = a_sight(EC1, record=None, reports={})
-    assert is_refused(decided(asked(sight, SWITCH)), "no record")
+    observed = a_slot(EC1, record=None, reports={})
+    assert is_refused(decided(asked(observed, SWITCH)), "no record")
 
 
 def confirmed(slot: str, age: float, state: InstanceState | None, reached: float | None = None) -> Decision:
     """Ask to confirm the holder off, in this state (None: EC2 does not show it), heard so long ago."""
     hosts = (a_host(slot, state=state),) if state else ()
     report = a_report(slot, at=ago(age))
-    sight = a_sight(slot, record=in_failover(slot), hosts=hosts, reports={report.instance: report})
+    observed = a_slot(slot, record=in_failover(slot), hosts=hosts, reports={report.instance: report})
     silent = a_report(EC2, reaches_platform=False)
-    others = () if reached is None else (a_sight(EC1, reports={HOLDER: a_report(EC1, at=ago(reached))}),)
-    others = (*others, a_sight(EC2, reports={silent.instance: silent}))
-    return decided(asked(sight, CONFIRM, report.instance), *others)
+    others = () if reached is None else (a_slot(EC1, reports={HOLDER: a_report(EC1, at=ago(reached))}),)
+    others = (*others, a_slot(EC2, reports={silent.instance: silent}))
+    return decided(asked(observed, CONFIRM, report.instance), *others)
 
 
 def test_confirm_fenced_writes_a_named_humans_evidence() -> None:
@@ -125,17 +125,17 @@ def test_confirm_fenced_of_a_platform_is_refused_while_it_was_reached(
 
 @pytest.mark.parametrize("instance", [None, "i-stranger"])
 def test_confirm_fenced_of_anybody_else_is_refused(instance: str | None) -> None:
-    sight = a_sight(EC1, record=in_failover(EC1))
-    assert is_refused(decided(asked(sight, CONFIRM, instance)), "waiting: i-ec1")
-    proven = replace(sight, record=replace(in_failover(EC1), unfenced=()))
+    observed = a_slot(EC1, record=in_failover(EC1))
+    assert is_refused(decided(asked(observed, CONFIRM, instance)), "waiting: i-ec1")
+    proven = replace(observed, record=replace(in_failover(EC1), unfenced=()))
     assert is_refused(decided(asked(proven, CONFIRM, HOLDER)), "waiting: none")
 
 
 @pytest.mark.parametrize("step", [Step.FENCING, Step.AWAITING_HOST, Step.ADDRESSING, Step.VERIFYING])
 def test_retry_starts_the_step_anew(step: Step) -> None:
     record = in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=step, attempt=2, step_at=ago(9000))
-    sight = a_sight(EC1, record=record) if step is Step.FENCING else a_replaced_sight(EC1, record)
-    decision = decided(asked(sight, RETRY))
+    observed = a_slot(EC1, record=record) if step is Step.FENCING else a_replaced_sight(EC1, record)
+    decision = decided(asked(observed, RETRY))
     op = operation_after(decision)
     assert (decision.rule, op.step, op.stuck_in, op.attempt) == (213, step, None, 0)
     assert (op.step_at, op.intents) == (NOW, {})
@@ -143,13 +143,13 @@ def test_retry_starts_the_step_anew(step: Step) -> None:
 
 @pytest.mark.parametrize("record", [a_record(EC1), in_failover(EC1)])
 def test_retry_of_what_is_not_stuck_is_refused(record: Any) -> None:
-    assert is_refused(decided(asked(a_sight(EC1, record=record), RETRY)), "waits for an operator")
+    assert is_refused(decided(asked(a_slot(EC1, record=record), RETRY)), "waits for an operator")
 
 
 @pytest.mark.parametrize("step", [Step.FENCING, Step.NEEDS_OPERATOR, Step.RELEASING])
 def test_abort_ends_it_vacant_and_paused_and_owes_the_evidence(step: Step) -> None:
     record = replace(in_failover(EC1, step), unfenced=(HOLDER,))
-    decision = decided(asked(a_sight(EC1, record=record), ABORT))
+    decision = decided(asked(a_slot(EC1, record=record), ABORT))
     after, change = written(decision), change_of(decision)
     assert (decision.rule, decision.answer) == (215, Answer.FINISH)
     assert (after.phase, after.holder, after.operation) == (Phase.VACANT, None, None)
@@ -162,7 +162,7 @@ def test_abort_ends_it_vacant_and_paused_and_owes_the_evidence(step: Step) -> No
 
 
 def test_abort_keeps_the_other_pauses() -> None:
-    seen = an_observation(asked(a_sight(EC1, record=in_failover(EC1)), ABORT))
+    seen = an_observation(asked(a_slot(EC1, record=in_failover(EC1)), ABORT))
     pauses: dict[str, Pause] = {EC2: a_pause(60)}
     decision = decide_slot(replace(seen, mode=replace(seen.mode, pauses=pauses)), EC1, Policy())
     mode = change_of(decision).mode
@@ -171,11 +171,11 @@ def test_abort_keeps_the_other_pauses() -> None:
 
 
 def test_abort_without_an_operation_is_refused() -> None:
-    assert is_refused(decided(asked(a_sight(EC1), ABORT)), "no operation of this slot is open")
+    assert is_refused(decided(asked(a_slot(EC1), ABORT)), "no operation of this slot is open")
 
 
 def test_a_switchover_drains_first_and_counts_for_no_limit() -> None:
-    decision = decided(asked(a_sight(EC1), SWITCH))
+    decision = decided(asked(a_slot(EC1), SWITCH))
     op, record, change = operation_after(decision), written(decision), change_of(decision)
     assert (decision.rule, op.verb, op.step, op.by) == (219, Verb.SWITCHOVER, Step.DRAINING, "anna")
     assert record.order is not None
@@ -194,21 +194,21 @@ def test_a_switchover_drains_first_and_counts_for_no_limit() -> None:
     ],
 )
 def test_a_switchover_is_refused_with_its_reason(fields: dict[str, Any], why: str) -> None:
-    assert is_refused(decided(asked(a_sight(EC1, **fields), SWITCH)), why)
+    assert is_refused(decided(asked(a_slot(EC1, **fields), SWITCH)), why)
 
 
 def test_a_switchover_is_refused_in_a_pause_in_observe_and_beside_another() -> None:
-    seen = an_observation(asked(a_sight(EC1), SWITCH))
+    seen = an_observation(asked(a_slot(EC1), SWITCH))
     assert is_refused(decide_slot(replace(seen, mode=paused(60)), EC1, Policy()), "paused by anna")
-    unarmed = asked(a_sight(EC1, record=a_record(EC1, is_armed=False)), SWITCH)
+    unarmed = asked(a_slot(EC1, record=a_record(EC1, is_armed=False)), SWITCH)
     assert is_refused(decided(unarmed, mode=Mode.OBSERVE), "the cell is in observe")
-    assert is_refused(decided(asked(a_sight(EC1), SWITCH), a_sight(EC2, record=in_failover(EC2))), "ec2")
+    assert is_refused(decided(asked(a_slot(EC1), SWITCH), a_slot(EC2, record=in_failover(EC2))), "ec2")
 
 
 def test_a_forced_failover_skips_detection_and_limits_and_goes_straight_to_the_fence() -> None:
     record = a_record(EC1, ended_at=ago(60))
     seen = an_observation(
-        asked(a_sight(EC1, record=record, dependencies={"rds:mz-db": False}), FORCE),
+        asked(a_slot(EC1, record=record, dependencies={"rds:mz-db": False}), FORCE),
         brake=Brake(is_open=True, opened_because="test"),
     )
     decision = decide_slot(replace(seen, mode=paused(60)), EC1, Policy())
@@ -219,19 +219,19 @@ def test_a_forced_failover_skips_detection_and_limits_and_goes_straight_to_the_f
 
 
 def test_s14_force_has_limits() -> None:
-    assert is_refused(decided(asked(a_sight(EC1, record=in_failover(EC1)), FORCE)), "not active")
-    wrong = a_sight(EC1, group=a_group(EC1, max_size=2))
+    assert is_refused(decided(asked(a_slot(EC1, record=in_failover(EC1)), FORCE)), "not active")
+    wrong = a_slot(EC1, group=a_group(EC1, max_size=2))
     assert is_refused(decided(asked(wrong, FORCE)), "not 1/1/1")
-    unarmed = asked(a_sight(EC1, record=a_record(EC1, is_armed=False)), FORCE)
+    unarmed = asked(a_slot(EC1, record=a_record(EC1, is_armed=False)), FORCE)
     assert is_refused(decided(unarmed, mode=Mode.OBSERVE), "observe")
 
 
 def test_an_operators_work_starts_no_cool_down_and_names_its_human() -> None:
-    assert operation_after(decided(asked(a_sight(EC1), FORCE))).reason == "forced by anna: drill"
+    assert operation_after(decided(asked(a_slot(EC1), FORCE))).reason == "forced by anna: drill"
 
 
 @pytest.mark.parametrize("verb", [ABORT, CONFIRM])
 def test_a_retired_or_parked_slot_still_hears_its_operator(verb: RequestVerb) -> None:
     for group in (None, a_group(EC1, min_size=0, desired=0)):
-        sight = a_sight(EC1, group=group, record=in_failover(EC1), hosts=(), reports={})
-        assert decided(asked(sight, verb, HOLDER)).answer is not Answer.REFUSE
+        observed = a_slot(EC1, group=group, record=in_failover(EC1), hosts=(), reports={})
+        assert decided(asked(observed, verb, HOLDER)).answer is not Answer.REFUSE

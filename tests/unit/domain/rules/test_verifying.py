@@ -12,12 +12,12 @@ from builders import (
     NEW,
     NOW,
     PLATFORM,
-    a_case,
     a_host,
     a_record,
     a_replaced_sight,
     a_report,
-    a_sight,
+    a_situation,
+    a_slot,
     ago,
     an_address,
     an_observation,
@@ -34,7 +34,7 @@ from picoha.domain.policy import Policy
 from picoha.domain.record import Order, OrderVerb, Phase, Step, Verb
 from picoha.domain.rules.table import decide_slot
 from picoha.domain.rules.verifying import replace_bad_target
-from picoha.domain.situation import SlotSight
+from picoha.domain.situation import SlotObservation
 
 STARTED = {"verifying": ago(200)}
 NAMED = {**STARTED, "names-verified": ago(190)}
@@ -42,7 +42,7 @@ UP = {**NAMED, "picos-up": ago(100)}
 HEALTHY = {**UP, "healthy": ago(70)}
 
 
-def verifying(trail: dict[str, Any] | None = None, **report: Any) -> SlotSight:
+def verifying(trail: dict[str, Any] | None = None, **report: Any) -> SlotObservation:
     record = in_failover(EC1, Step.VERIFYING, trail=trail or STARTED)
     told = a_report(EC1, NEW, **{"epoch": 2, "highest_epoch": 2, **report})
     return a_replaced_sight(EC1, record, "InService", reports={NEW: told})
@@ -104,16 +104,16 @@ def test_done_makes_the_target_the_active_holder_and_starts_the_cool_down() -> N
 
 @pytest.mark.parametrize("fields", [{"verb": Verb.SWITCHOVER}, {"by": "anna"}, {"verb": Verb.FIRST_GRANT}])
 def test_operator_ordered_work_and_first_grants_start_no_cool_down(fields: dict[str, Any]) -> None:
-    sight = verifying(HEALTHY)
+    observed = verifying(HEALTHY)
     record = in_failover(EC1, Step.VERIFYING, trail=HEALTHY, **fields)
-    assert written(decided(replace(sight, record=record))).ended_at is None
+    assert written(decided(replace(observed, record=record))).ended_at is None
 
 
 @pytest.mark.parametrize(("seconds", "rule"), [(480, 361), (480.1, 359)])
 def test_one_pico_has_360_s_and_120_more(seconds: float, rule: int) -> None:
-    sight = verifying(names=None)
+    observed = verifying(names=None)
     record = in_failover(EC1, Step.VERIFYING, step_at=ago(seconds))
-    assert decided(replace(sight, record=record)).rule == rule
+    assert decided(replace(observed, record=record)).rule == rule
 
 
 def test_a_record_without_an_assignment_is_given_the_time_of_one_pico() -> None:
@@ -138,9 +138,9 @@ def test_a_bad_replacement_says_why(reports: Any, why: str) -> None:
 
 def test_a_late_operation_without_a_target_is_an_alert() -> None:
     record = in_failover(EC1, Step.VERIFYING, step_at=ago(500), target=None)
-    sight = a_sight(EC1, record=record)
-    assert decided(sight).answer is Answer.ALERT
-    assert replace_bad_target(a_case(sight)).answer is Answer.ALERT
+    observed = a_slot(EC1, record=record)
+    assert decided(observed).answer is Answer.ALERT
+    assert replace_bad_target(a_situation(observed)).answer is Answer.ALERT
 
 
 def draining(seconds: float = 10, report: Any = None, state: Any = InstanceState.RUNNING) -> Decision:
@@ -148,7 +148,7 @@ def draining(seconds: float = 10, report: Any = None, state: Any = InstanceState
     op = in_failover(EC1, Step.DRAINING, verb=Verb.SWITCHOVER, by="anna", step_at=ago(seconds))
     record = replace(op, order=order)
     reports = {holder_of(EC1): report or a_report(EC1)}
-    return decided(a_sight(EC1, record=record, reports=reports, hosts=(a_host(EC1, state=state),)))
+    return decided(a_slot(EC1, record=record, reports=reports, hosts=(a_host(EC1, state=state),)))
 
 
 def test_a_drain_is_waited_for() -> None:
@@ -179,8 +179,8 @@ def test_after_5_min_or_when_it_goes_the_holder_is_fenced_undrained() -> None:
 
 
 STUCK = {
-    Step.FENCING: a_sight(EC1, record=in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=Step.FENCING)),
-    Step.AWAITING_HOST: a_sight(
+    Step.FENCING: a_slot(EC1, record=in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=Step.FENCING)),
+    Step.AWAITING_HOST: a_slot(
         EC1,
         record=in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=Step.AWAITING_HOST),
         hosts=(a_host(EC1, state=InstanceState.TERMINATED),),
@@ -220,11 +220,11 @@ def test_the_missing_fact_lets_it_go_on_where_it_stopped(step: Step) -> None:
 
 def test_a_drain_has_no_fact_to_wait_for() -> None:
     record = in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=Step.DRAINING)
-    assert decided(a_sight(EC1, record=record)).rule == 373
+    assert decided(a_slot(EC1, record=record)).rule == 373
 
 
 def test_an_operation_that_is_stuck_nowhere_waits() -> None:
-    assert decided(a_sight(EC1, record=in_failover(EC1, Step.NEEDS_OPERATOR))).rule == 373
+    assert decided(a_slot(EC1, record=in_failover(EC1, Step.NEEDS_OPERATOR))).rule == 373
 
 
 def test_a_stuck_operation_whose_target_is_gone_comes_to_rest() -> None:

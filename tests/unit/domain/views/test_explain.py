@@ -10,8 +10,8 @@ from builders import (
     a_dependency,
     a_group,
     a_report,
-    a_sight,
-    a_silent_sight,
+    a_silent_slot,
+    a_slot,
     a_spec,
     an_observation,
     in_failover,
@@ -39,7 +39,7 @@ def closed(found: Why) -> dict[str, str]:
 
 
 def test_why_names_the_rule_the_verdict_and_every_gate_with_value_and_limit() -> None:
-    found = why(an_observation(a_silent_sight(EC1, 95, group=a_group(EC1, max_size=2))), EC1, Policy())
+    found = why(an_observation(a_silent_slot(EC1, 95, group=a_group(EC1, max_size=2))), EC1, Policy())
     assert (found.rule, found.answer) == (443, "hold")
     assert found.verdict == "i-ec1 is lost: silent for 95 s, an execution host"
     assert len(found.gates) == len(gates.TAKING) == len(OPENS)
@@ -58,7 +58,7 @@ def test_an_open_gate_needs_nothing_to_open_it() -> None:
 
 
 def test_why_judges_no_holder_while_an_operation_is_open() -> None:
-    found = why(an_observation(a_sight(EC1, record=in_failover(EC1))), EC1, Policy())
+    found = why(an_observation(a_slot(EC1, record=in_failover(EC1))), EC1, Policy())
     assert (found.rule, found.answer, found.verdict) == (307, "send", "")
     assert found.next_look == "in 3 s"
 
@@ -79,15 +79,15 @@ def test_why_shows_a_pause_until_when_and_what_ends_it() -> None:
 def test_dependencies_are_named_with_what_is_known_of_each() -> None:
     spec = a_spec(EC1, depends_on=(a_dependency("rds:mz-db"), a_dependency("slot:sc1")))
     dependencies = {"rds:mz-db": True, "efs:fs-1": False, "alarm:x": Unknown("denied")}
-    sight = a_sight(EC1, spec=spec, dependencies=dependencies)
-    values = {one.name: one.value for one in why(an_observation(sight), EC1, Policy()).gates}
+    observed = a_slot(EC1, spec=spec, dependencies=dependencies)
+    values = {one.name: one.value for one in why(an_observation(observed), EC1, Policy()).gates}
     assert values["dependencies"] == "rds:mz-db up, efs:fs-1 down, alarm:x unknown"
     assert values["slot-order"] == "sc1"
 
 
 def stuck(step: Step, **fields: object) -> Why:
     record = in_failover(EC1, Step.NEEDS_OPERATOR, stuck_in=step, **fields)
-    return why(an_observation(a_sight(EC1, record=record)), EC1, Policy())
+    return why(an_observation(a_slot(EC1, record=record)), EC1, Policy())
 
 
 def test_a_stuck_operation_names_the_missing_fact_and_the_command() -> None:
@@ -98,8 +98,8 @@ def test_a_stuck_operation_names_the_missing_fact_and_the_command() -> None:
 
 
 def test_sensors_come_with_their_age_and_the_platform_has_witnesses() -> None:
-    witness = a_sight(EC1, reports={"i-ec1": a_report(EC1, reaches_platform=False)})
-    seen = an_observation(a_sight(PLATFORM), witness)
+    witness = a_slot(EC1, reports={"i-ec1": a_report(EC1, reaches_platform=False)})
+    seen = an_observation(a_slot(PLATFORM), witness)
     names = [one.name for one in why(seen, SlotName(PLATFORM), Policy()).sensors]
     assert names == [
         "report",
@@ -118,10 +118,10 @@ def test_sensors_come_with_their_age_and_the_platform_has_witnesses() -> None:
 
 
 def test_what_cannot_be_read_is_said() -> None:
-    sight = a_sight(
+    observed = a_slot(
         EC1, group=Unknown("throttled"), address=Unknown("denied"), metric=Unknown("late"), reports={}
     )
-    says = {one.name: one.says for one in why(an_observation(sight), EC1, Policy()).sensors}
+    says = {one.name: one.says for one in why(an_observation(observed), EC1, Policy()).sensors}
     assert says["group"] == "unreadable: throttled"
     assert says["address"] == "unreadable: denied"
     assert says["metric Healthy"] == "unreadable: late"

@@ -10,8 +10,8 @@ from builders import (
     a_group,
     a_member,
     a_request,
-    a_sight,
-    a_silent_sight,
+    a_silent_slot,
+    a_slot,
     an_observation,
     decided,
 )
@@ -26,14 +26,14 @@ FAILOVER = a_request(RequestVerb.FAILOVER)
 
 def test_a_preview_decides_as_the_loop_does_with_the_request_in_the_table() -> None:
     for request in (SWITCHOVER, FAILOVER):
-        waiting = replace(a_sight(EC1), requests=(request,))
-        assert preview(an_observation(a_sight(EC1)), request, Policy()) == decided(waiting)
+        waiting = replace(a_slot(EC1), requests=(request,))
+        assert preview(an_observation(a_slot(EC1)), request, Policy()) == decided(waiting)
 
 
 def test_a_refusal_is_the_rules_sentence_and_a_holding_guards_too() -> None:
     refused = preview(an_observation(mode=Mode.OBSERVE), FAILOVER, Policy())
     assert refusal(refused) == refused.sentence and "is refused" in refused.sentence
-    held = preview(an_observation(a_sight(EC1, hosts=Unknown("throttled"))), FAILOVER, Policy())
+    held = preview(an_observation(a_slot(EC1, hosts=Unknown("throttled"))), FAILOVER, Policy())
     assert (held.rule, refusal(held)) == (111, held.sentence)
     assert refusal(preview(an_observation(), FAILOVER, Policy())) == ""
 
@@ -56,14 +56,14 @@ def test_the_expected_outage_is_the_median_of_what_was_seen() -> None:
 
 def test_a_plan_of_the_platform_moves_its_address_and_a_warm_host_is_named() -> None:
     group = a_group(PLATFORM, a_member("i-platform1"), a_member("i-warm", "Warmed:Running"))
-    seen = an_observation(a_sight(PLATFORM, group=group), a_sight(EC1))
+    seen = an_observation(a_slot(PLATFORM, group=group), a_slot(EC1))
     found = plan(seen, a_request(RequestVerb.FAILOVER, PLATFORM), Policy(), [])
     whats = " ".join(one.what for one in found.steps)
     assert "203.0.113.10 is associated with it" in whats and "the warm host is launched" in whats
 
 
 def test_a_plan_says_what_picoha_itself_would_wait_for() -> None:
-    sight = a_silent_sight(EC1, 95, group=a_group(EC1, max_size=2))
-    found = plan(an_observation(sight), FAILOVER, Policy(), [])
+    observed = a_silent_slot(EC1, 95, group=a_group(EC1, max_size=2))
+    found = plan(an_observation(observed), FAILOVER, Policy(), [])
     assert found.automatic[0].startswith("shape: ")
     assert "shape" not in found.refused and "not 1/1/1" in found.refused

@@ -7,7 +7,7 @@ from datetime import timedelta
 from builders import EC1, NOW
 from picoha.domain.model import Sample, SlotName
 from picoha.domain.record import HistoryRow, Mode
-from picoha.domain.views.report import Report, report
+from picoha.domain.views.report import PeriodReport, report
 
 SLOT = SlotName(EC1)
 
@@ -28,7 +28,7 @@ def minutes(*values: float | None) -> dict[SlotName, list[Sample]]:
     }
 
 
-def reported(rows: list[HistoryRow], health: dict[SlotName, list[Sample]]) -> Report:
+def reported(rows: list[HistoryRow], health: dict[SlotName, list[Sample]]) -> PeriodReport:
     return report(rows, health, NOW, NOW + timedelta(hours=1))
 
 

@@ -8,11 +8,11 @@ from picoha.adapters.aws.items import CELL, Item, item, slot_item
 from picoha.domain.codec import encode
 from picoha.domain.model import Evidence, EvidenceKind, InstanceId, Pico, PicoType, SlotName
 from picoha.domain.record import Mode, ModeRecord, Operation, Pause, Phase, SlotRecord, Step, Verb
-from picoha.drills.hosts import DeskHost
+from picoha.drills.hosts import DrillHost
 from picoha.drills.setup import tags_of
 from picoha.drills.story import DEMO
 from picoha.drills.world import World
-from picoha.fakeaws.autoscaling.group import Group, Hook
+from picoha.fakeaws.autoscaling.group import Group, LifecycleHook
 from picoha.fakeaws.scheduler import START
 
 EC1 = SlotName("ec1")
@@ -22,26 +22,26 @@ HOOK = "picoha-launch"
 def world(hosts: int = 2, is_hooked: bool = False) -> World:
     """A world with ec1's group of so many hosts; nobody listens and nobody starts picos."""
     found = World("demo")
-    hooks = [Hook(HOOK, heartbeat_s=900)] if is_hooked else []
+    hooks = [LifecycleHook(HOOK, heartbeat_s=900)] if is_hooked else []
     group = Group(
         "demo-ec1", min_size=0, max_size=9, desired=hosts, tags=tags_of("demo", DEMO[1]), hooks=hooks
     )
     found.add_group(group, (Pico("ec1", 7101, PicoType.EC),))
-    found.kernel.run_for(60)
+    found.scheduler.run_for(60)
     return found
 
 
-def add_platform(found: World, slot: str, pico: str) -> DeskHost:
+def add_platform(found: World, slot: str, pico: str) -> DrillHost:
     """Add a slot of kind platform with one pico, and return its host."""
     declared = DEMO[0].model_copy(update={"name": slot})
     found.add_group(
         Group(f"demo-{slot}", tags=tags_of("demo", declared)), (Pico(pico, 7100, PicoType.PLATFORM),)
     )
-    found.kernel.run_for(60)
+    found.scheduler.run_for(60)
     return hosts_of(found)[-1]
 
 
-def hosts_of(found: World) -> list[DeskHost]:
+def hosts_of(found: World) -> list[DrillHost]:
     return list(found.hosts.values())
 
 
@@ -100,8 +100,8 @@ def evidence(instance: str, kind: EvidenceKind = EvidenceKind.POWER) -> Item:
     return item("PROOF", f"FENCE#{instance}", encode(proof))
 
 
-def gone(found: World, host: DeskHost) -> str:
+def gone(found: World, host: DrillHost) -> str:
     """Let a host end for good; return its instance id."""
     found.ec2.terminate(host.instance.id)
-    found.kernel.run_for(60)
+    found.scheduler.run_for(60)
     return host.instance.id

@@ -9,13 +9,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from picoha.fakeaws.autoscaling.api import AutoScaling
-from picoha.fakeaws.autoscaling.group import Group, Hook, Member
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.autoscaling.group import Group, GroupMember, LifecycleHook
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Timings
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
-HOOK = Hook("picoha-launch", heartbeat_s=900)
+HOOK = LifecycleHook("picoha-launch", heartbeat_s=900)
 NAME = "demo-platform1"
 
 
@@ -23,11 +23,11 @@ class Rig:
     """One group `demo-platform1`, its instances, and clients."""
 
     def __init__(self, seed: int = 0, **settings: Any) -> None:
-        self.kernel = Kernel(seed)
+        self.scheduler = Scheduler(seed)
         self.events: list[tuple[str, dict[str, Any], list[str]]] = []
-        self.ec2 = Ec2(self.kernel, self.emit, Timings(boot_s=25, stop_s=30, terminate_s=20))
-        self.scaling = AutoScaling(self.kernel, self.ec2, self.emit)
-        session = desk_session({"ec2": self.ec2, "autoscaling": self.scaling})
+        self.ec2 = Ec2(self.scheduler, self.emit, Timings(boot_s=25, stop_s=30, terminate_s=20))
+        self.scaling = AutoScaling(self.scheduler, self.ec2, self.emit)
+        session = fake_session({"ec2": self.ec2, "autoscaling": self.scaling})
         self.client: Any = session.client("autoscaling")
         self.ec2_client: Any = session.client("ec2")
         settings = {"next_private_ips": ["10.0.1.10", "10.0.2.20"]} | settings
@@ -37,18 +37,18 @@ class Rig:
         self.events.append((detail_type, detail, resources))
 
     def run(self, seconds: float) -> None:
-        self.kernel.run_for(seconds)
+        self.scheduler.run_for(seconds)
 
     def until(self, holds: Callable[[], bool], seconds: float = 600) -> float:
         """Run until it holds; return how long that took."""
-        start = self.kernel.elapsed
-        assert self.kernel.run_for(seconds, holds)
-        return self.kernel.elapsed - start
+        start = self.scheduler.elapsed
+        assert self.scheduler.run_for(seconds, holds)
+        return self.scheduler.elapsed - start
 
     def states(self) -> list[str]:
         return [one.lifecycle for one in self.group.members.values()]
 
-    def member(self, at: int = 0) -> Member:
+    def member(self, at: int = 0) -> GroupMember:
         return list(self.group.members.values())[at]
 
     def shown(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from picoha.fakeaws.autoscaling.group import TERMINATING, Group, Hook, WarmPool
+from picoha.fakeaws.autoscaling.group import TERMINATING, Group, GroupWarmPool, LifecycleHook
 from unit.fakeaws.autoscaling.scaling_rig import HOOK, NAME, Rig, held, refused, serving
 
 
@@ -143,7 +143,7 @@ def test_new_bounds_pull_the_desired_capacity_along() -> None:
 @pytest.mark.parametrize("result", ["CONTINUE", "ABANDON"])
 def test_a_terminate_hook_delays_the_end_and_either_result_goes_on(result: str) -> None:
     """AWS Auto Scaling guide, lifecycle hooks: both results let the instance terminate."""
-    rig = serving(hooks=[Hook("picoha-launch", TERMINATING, heartbeat_s=300)])
+    rig = serving(hooks=[LifecycleHook("picoha-launch", TERMINATING, heartbeat_s=300)])
     old = rig.member().instance
     rig.client.set_instance_health(InstanceId=old.id, HealthStatus="Unhealthy")
     rig.run(60)
@@ -187,7 +187,7 @@ def test_the_same_seed_gives_the_same_events_at_the_same_instants() -> None:
     """The desk's own promise: a story can be played again."""
 
     def story() -> list[Any]:
-        rig = Rig(seed=7, warm_pool=WarmPool(1), hooks=[Hook("picoha-launch", heartbeat_s=60)])
+        rig = Rig(seed=7, warm_pool=GroupWarmPool(1), hooks=[LifecycleHook("picoha-launch", heartbeat_s=60)])
         rig.run(2000)
         return rig.events
 

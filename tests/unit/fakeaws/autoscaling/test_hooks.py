@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from picoha.fakeaws.autoscaling.group import Hook
+from picoha.fakeaws.autoscaling.group import LifecycleHook
 from unit.fakeaws.autoscaling.scaling_rig import HOOK, NAME, Rig, held, refused
 
 
@@ -49,7 +49,7 @@ def test_completing_when_nothing_waits_is_a_validation_error() -> None:
 @pytest.mark.parametrize(("default", "after"), [("ABANDON", "replaced"), ("CONTINUE", "serves")])
 def test_a_heartbeat_timeout_ends_in_the_hooks_default_result(default: str, after: str) -> None:
     """AWS Auto Scaling guide, lifecycle hooks: HeartbeatTimeout, DefaultResult."""
-    rig = Rig(hooks=[Hook("picoha-launch", heartbeat_s=60, default_result=default)])
+    rig = Rig(hooks=[LifecycleHook("picoha-launch", heartbeat_s=60, default_result=default)])
     rig.until(lambda: rig.states() == ["Pending:Wait"])
     first = rig.member().instance
     rig.run(59)
@@ -67,19 +67,19 @@ def test_a_heartbeat_timeout_ends_in_the_hooks_default_result(default: str, afte
 
 def test_heartbeats_extend_the_wait_up_to_a_hundred_heartbeats() -> None:
     """AWS Auto Scaling guide, lifecycle hooks: 48 h or 100 heartbeats, whichever is less."""
-    rig = Rig(hooks=[Hook("picoha-launch", heartbeat_s=30)])
+    rig = Rig(hooks=[LifecycleHook("picoha-launch", heartbeat_s=30)])
     rig.until(lambda: rig.states() == ["Pending:Wait"])
-    began, first = rig.kernel.elapsed, rig.member().instance
-    while rig.states() == ["Pending:Wait"] and rig.kernel.elapsed < began + 4000:
+    began, first = rig.scheduler.elapsed, rig.member().instance
+    while rig.states() == ["Pending:Wait"] and rig.scheduler.elapsed < began + 4000:
         rig.heartbeat()
         rig.run(15)
     assert first.state == "shutting-down"
-    assert began + 3000 <= rig.kernel.elapsed <= began + 3015
+    assert began + 3000 <= rig.scheduler.elapsed <= began + 3015
 
 
 def test_the_longest_wait_of_a_long_heartbeat_is_48_hours() -> None:
     """AWS Auto Scaling guide: lifecycle hooks; shown as GlobalTimeout."""
-    rig = Rig(hooks=[Hook("picoha-launch", heartbeat_s=7200), HOOK])
+    rig = Rig(hooks=[LifecycleHook("picoha-launch", heartbeat_s=7200), HOOK])
     hooks = rig.client.describe_lifecycle_hooks(AutoScalingGroupName=NAME)["LifecycleHooks"]
     assert [one["GlobalTimeout"] for one in hooks] == [172_800, 90_000]
     assert hooks[1]["DefaultResult"] == "ABANDON"
@@ -93,9 +93,9 @@ def test_abandon_terminates_and_replaces_ever_more_slowly() -> None:
         first = rig.member().instance
         rig.complete("ABANDON")
         assert first.state == "shutting-down"
-        at = rig.kernel.elapsed
+        at = rig.scheduler.elapsed
         rig.until(lambda old=first: rig.states() == ["Pending:Wait"] and rig.member().instance is not old)  # type: ignore[misc]  # a lambda with a default
-        waits.append(rig.kernel.elapsed - at)
+        waits.append(rig.scheduler.elapsed - at)
     assert waits[0] < waits[1] < waits[2]
     assert len(rig.sent("EC2 Instance Launch Unsuccessful")) == 3
 
@@ -123,7 +123,7 @@ def test_a_dead_launch_that_is_continued_serves_until_health_checks_see_it() -> 
 
 def test_two_launch_hooks_are_both_waited_for() -> None:
     """AWS Auto Scaling guide: several hooks of one transition."""
-    rig = Rig(hooks=[HOOK, Hook("other")])
+    rig = Rig(hooks=[HOOK, LifecycleHook("other")])
     rig.until(lambda: rig.states() == ["Pending:Wait"])
     rig.complete()
     rig.run(10)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from picoha.fakeaws.autoscaling.group import Hook, WarmPool
+from picoha.fakeaws.autoscaling.group import GroupWarmPool, LifecycleHook
 from unit.fakeaws.autoscaling.scaling_rig import HOOK, NAME, Rig, serving
 
 
-def pooled(state: str = "Stopped", hooks: tuple[Hook, ...] = ()) -> Rig:
+def pooled(state: str = "Stopped", hooks: tuple[LifecycleHook, ...] = ()) -> Rig:
     """A rig with a member in service and one ready in the pool."""
-    rig = Rig(warm_pool=WarmPool(1, state), hooks=list(hooks))
+    rig = Rig(warm_pool=GroupWarmPool(1, state), hooks=list(hooks))
     rig.until(lambda: rig.states() == ["InService", f"Warmed:{state}"])
     return rig
 
@@ -42,7 +42,7 @@ def test_a_replacement_comes_from_the_warm_pool_which_is_filled_again(state: str
 
 def test_the_launch_hook_fires_twice_for_a_standby_with_origin_and_destination() -> None:
     """AWS Auto Scaling guide: warm pools with lifecycle hooks, event examples."""
-    rig = Rig(warm_pool=WarmPool(1), hooks=[HOOK])
+    rig = Rig(warm_pool=GroupWarmPool(1), hooks=[HOOK])
     rig.until(lambda: rig.states() == ["Pending:Wait", "Warmed:Pending:Wait"])
     standby = rig.member(1).instance
     rig.complete()
@@ -61,7 +61,7 @@ def test_the_launch_hook_fires_twice_for_a_standby_with_origin_and_destination()
 
 def test_an_abandoned_standby_is_terminated_and_replaced_in_the_pool() -> None:
     """AWS Auto Scaling guide: warm pools with lifecycle hooks."""
-    rig = Rig(warm_pool=WarmPool(1), hooks=[HOOK])
+    rig = Rig(warm_pool=GroupWarmPool(1), hooks=[HOOK])
     rig.until(lambda: rig.states() == ["Pending:Wait", "Warmed:Pending:Wait"])
     standby = rig.member(1).instance
     rig.complete("ABANDON", InstanceId=standby.id)
@@ -71,7 +71,7 @@ def test_an_abandoned_standby_is_terminated_and_replaced_in_the_pool() -> None:
 
 def test_a_standby_that_is_not_ready_is_not_waited_for() -> None:
     """AWS Auto Scaling guide, warm pools: a cold start when no warm instance is ready."""
-    rig = Rig(warm_pool=WarmPool(1), hooks=[HOOK])
+    rig = Rig(warm_pool=GroupWarmPool(1), hooks=[HOOK])
     rig.until(lambda: rig.states() == ["Pending:Wait", "Warmed:Pending:Wait"])
     rig.complete()
     rig.run(2)
@@ -91,7 +91,7 @@ def test_a_lost_standby_is_replaced_in_the_pool() -> None:
 
 def test_the_default_pool_size_of_a_group_of_exactly_one_is_zero() -> None:
     """AWS Auto Scaling guide, warm pools: maximum minus desired capacity."""
-    rig = serving(warm_pool=WarmPool(0))
+    rig = serving(warm_pool=GroupWarmPool(0))
     rig.run(600)
     assert rig.states() == ["InService"]
 

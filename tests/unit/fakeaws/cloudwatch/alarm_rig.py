@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 from picoha.fakeaws.sns import Topics
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-demo:live"
@@ -33,24 +33,24 @@ TWO_OF_THREE: dict[str, Any] = {
 }
 
 
-class Desk:
+class Drill:
     """CloudWatch and SNS of one world; everything sent is kept with its virtual second."""
 
     def __init__(self, seed: int = 0, lag_s: float = 0.0) -> None:
-        self.kernel = Kernel(seed)
-        self.store, self.topics = MetricStore(self.kernel, lag_s), Topics(self.kernel)
+        self.scheduler = Scheduler(seed)
+        self.store, self.topics = MetricStore(self.scheduler, lag_s), Topics(self.scheduler)
         self.invoked: list[tuple[float, str, dict[str, Any]]] = []
         self.emitted: list[tuple[float, str, str, dict[str, Any], list[str]]] = []
         self.alive = True
         self.alarms = Alarms(
-            self.kernel,
+            self.scheduler,
             self.store,
-            invoke=lambda arn, event: self.invoked.append((self.kernel.elapsed, arn, event)),
+            invoke=lambda arn, event: self.invoked.append((self.scheduler.elapsed, arn, event)),
             publish=self.topics.publish,
-            emit=lambda *event: self.emitted.append((self.kernel.elapsed, *event)),
+            emit=lambda *event: self.emitted.append((self.scheduler.elapsed, *event)),
         )
         self.operations = {**self.store.operations, **self.alarms.operations}
-        self.client: Any = desk_session({"cloudwatch": self}).client("cloudwatch")
+        self.client: Any = fake_session({"cloudwatch": self}).client("cloudwatch")
 
     def beat(self, every_s: float, first_s: float, value: float = 1.0) -> None:
         """Publish `value` on a schedule while `alive`, straight into the store (quick)."""
@@ -60,7 +60,7 @@ class Desk:
             if self.alive:
                 self.store.put_metric_data({"Namespace": "picoha", "MetricData": [datum]})
 
-        self.kernel.every(every_s, publish, first_s=first_s)
+        self.scheduler.every(every_s, publish, first_s=first_s)
 
     def die(self) -> None:
         self.alive = False

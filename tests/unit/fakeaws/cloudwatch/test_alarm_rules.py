@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from picoha.fakeaws.cloudwatch.alarm_rules import (
     COMPARISONS,
     TREATMENTS,
-    Rule,
+    AlarmRule,
     evaluate,
     evaluation_range,
     reason,
@@ -47,8 +47,8 @@ def points(drawn: str) -> list[float | None]:
     return [{"0": 1.0, "X": 0.0, "-": None}[one] for one in drawn.split()]
 
 
-def rule(m: int = 2, n: int = 3, treat_missing: str = "missing") -> Rule:
-    return Rule(m, n, 1.0, "LessThanThreshold", treat_missing)
+def rule(m: int = 2, n: int = 3, treat_missing: str = "missing") -> AlarmRule:
+    return AlarmRule(m, n, 1.0, "LessThanThreshold", treat_missing)
 
 
 def test_the_guide_has_forty_cells() -> None:
@@ -97,7 +97,7 @@ def test_evaluation_range_is_five_for_three_periods_and_longer_than_n_for_others
 )
 def test_each_comparison_at_the_threshold(comparison: str, below: bool, equal: bool, above: bool) -> None:
     """AWS API reference, PutMetricAlarm, ComparisonOperator."""
-    one = Rule(1, 1, 5.0, comparison)
+    one = AlarmRule(1, 1, 5.0, comparison)
     assert [one.breaches(value) for value in (4.9, 5.0, 5.1)] == [below, equal, above]
 
 

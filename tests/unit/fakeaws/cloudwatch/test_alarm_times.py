@@ -10,23 +10,23 @@ from typing import Any
 
 import pytest
 
-from unit.fakeaws.cloudwatch.alarm_rig import FILLED, FUNCTION, SINGLE, Desk
+from unit.fakeaws.cloudwatch.alarm_rig import FILLED, FUNCTION, SINGLE, Drill
 
 
 def detection_s(kind: dict[str, Any], seed: int) -> float:
     """Seconds from the host's death to ALARM: heartbeats every 5 s, no ingestion delay, any phase."""
-    desk = Desk(seed)
-    chance = desk.kernel.random
-    desk.beat(5, chance.uniform(0, 5))
-    desk.kernel.run_for(60 + chance.uniform(0, 10))
-    desk.alarm(kind)
-    desk.kernel.run_for(120 + chance.uniform(0, 10))
-    assert desk.told()["StateValue"] == "OK"
-    died_s = desk.kernel.elapsed
-    desk.die()
-    desk.kernel.run_for(120)
-    assert [arn for _, arn, _ in desk.invoked] == [FUNCTION], "one action for one change of state"
-    return desk.invoked[0][0] - died_s
+    drill = Drill(seed)
+    chance = drill.scheduler.random
+    drill.beat(5, chance.uniform(0, 5))
+    drill.scheduler.run_for(60 + chance.uniform(0, 10))
+    drill.alarm(kind)
+    drill.scheduler.run_for(120 + chance.uniform(0, 10))
+    assert drill.told()["StateValue"] == "OK"
+    died_s = drill.scheduler.elapsed
+    drill.die()
+    drill.scheduler.run_for(120)
+    assert [arn for _, arn, _ in drill.invoked] == [FUNCTION], "one action for one change of state"
+    return drill.invoked[0][0] - died_s
 
 
 @pytest.mark.parametrize(
@@ -57,25 +57,25 @@ def test_ten_second_heartbeats_with_ingest_lag_never_ring_while_the_host_lives(
 ) -> None:
     """AWS user guide, "Using metric math": FILL wants M of N, since the newest point may be late."""
     for seed in range(8):
-        desk = Desk(seed, lag_s=3.0)
-        desk.beat(10, phase)
-        desk.kernel.run_for(60)
-        desk.alarm(kind)
-        desk.kernel.run_for(600)
-        assert desk.states() == ["OK"]
-        desk.die()
-        desk.kernel.run_for(70)
-        assert desk.states() == ["OK", "ALARM"]
+        drill = Drill(seed, lag_s=3.0)
+        drill.beat(10, phase)
+        drill.scheduler.run_for(60)
+        drill.alarm(kind)
+        drill.scheduler.run_for(600)
+        assert drill.states() == ["OK"]
+        drill.die()
+        drill.scheduler.run_for(70)
+        assert drill.states() == ["OK", "ALARM"]
 
 
 def test_fill_without_m_of_n_rings_for_a_living_host_when_the_newest_point_is_late() -> None:
     """AWS user guide, "Using metric math": the newest value may always be the filler."""
     rang = []
     for seed in range(10):
-        desk = Desk(seed, lag_s=3.0)
-        desk.beat(10, 9.5)
-        desk.kernel.run_for(60)
-        desk.alarm(FILLED, EvaluationPeriods=1, DatapointsToAlarm=1)
-        desk.kernel.run_for(60)
-        rang.append("ALARM" in desk.states())
+        drill = Drill(seed, lag_s=3.0)
+        drill.beat(10, 9.5)
+        drill.scheduler.run_for(60)
+        drill.alarm(FILLED, EvaluationPeriods=1, DatapointsToAlarm=1)
+        drill.scheduler.run_for(60)
+        rang.append("ALARM" in drill.states())
     assert any(rang)

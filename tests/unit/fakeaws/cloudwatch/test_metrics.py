@@ -12,21 +12,21 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from picoha.fakeaws.clients import NotPlayed, desk_session
+from picoha.fakeaws.clients import NotPlayed, fake_session
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.scheduler import START, Kernel
+from picoha.fakeaws.scheduler import START, Scheduler
 
 SLOT = [{"Name": "Cell", "Value": "demo"}, {"Name": "Slot", "Value": "ec1"}]
 
 
-class Desk:
+class Drill:
     """A kernel, a store, and a boto3 client wired to it."""
 
     def __init__(self, lag_s: float = 0.0) -> None:
-        self.kernel = Kernel()
-        self.store = MetricStore(self.kernel, lag_s)
+        self.scheduler = Scheduler()
+        self.store = MetricStore(self.scheduler, lag_s)
         services = {"cloudwatch": SimpleNamespace(operations=self.store.operations)}
-        self.client: Any = desk_session(services).client("cloudwatch")
+        self.client: Any = fake_session(services).client("cloudwatch")
 
     def put(self, value: float, resolution: int = 1, **more: Any) -> None:
         datum = {"MetricName": "Healthy", "Dimensions": SLOT, "Value": value, "StorageResolution": resolution}
@@ -57,75 +57,75 @@ class Desk:
 )
 def test_each_statistic_over_one_period(stat: str, expected: float) -> None:
     """AWS API reference, MetricStat.Stat."""
-    desk = Desk()
+    drill = Drill()
     for value in (4, 0, 2):
-        desk.put(value)
-        desk.kernel.run_for(2)
-    assert desk.read(desk.query(stat)) == {"m1": [(0, expected)]}
+        drill.put(value)
+        drill.scheduler.run_for(2)
+    assert drill.read(drill.query(stat)) == {"m1": [(0, expected)]}
 
 
 def test_points_come_newest_first_unless_asked_otherwise_and_end_is_exclusive() -> None:
     """AWS API reference, GetMetricData: ScanBy, StartTime inclusive, EndTime exclusive."""
-    desk = Desk()
+    drill = Drill()
     for value in (1, 2, 3):
-        desk.put(value)
-        desk.kernel.run_for(10)
-    assert desk.read() == {"m1": [(0, 1), (10, 2), (20, 3)]}
-    assert desk.read(scan="TimestampDescending", end_s=20) == {"m1": [(10, 2), (0, 1)]}
+        drill.put(value)
+        drill.scheduler.run_for(10)
+    assert drill.read() == {"m1": [(0, 1), (10, 2), (20, 3)]}
+    assert drill.read(scan="TimestampDescending", end_s=20) == {"m1": [(10, 2), (0, 1)]}
 
 
 def test_start_is_rounded_down_to_the_periods_division_of_the_minute() -> None:
     """AWS API reference, GetMetricData.StartTime: 01:05:23 at 10 s reads from 01:05:20."""
-    desk = Desk()
-    desk.put(7)
-    desk.kernel.run_for(30)
+    drill = Drill()
+    drill.put(7)
+    drill.scheduler.run_for(30)
     late, end = START + timedelta(seconds=9), START + timedelta(seconds=30)
-    answer = desk.client.get_metric_data(MetricDataQueries=[desk.query()], StartTime=late, EndTime=end)
+    answer = drill.client.get_metric_data(MetricDataQueries=[drill.query()], StartTime=late, EndTime=end)
     assert answer["MetricDataResults"][0]["Timestamps"] == [START]
 
 
 def test_a_sample_is_unseen_until_the_ingest_lag_has_passed() -> None:
     """AWS user guide, "Publish custom metrics": data needs time before it can be read."""
-    desk = Desk(lag_s=3.0)
-    desk.put(1)
-    desk.kernel.run_for(2.9)
-    assert desk.read() == {"m1": []}
-    desk.kernel.run_for(0.2)
-    assert desk.read() == {"m1": [(0, 1)]}
+    drill = Drill(lag_s=3.0)
+    drill.put(1)
+    drill.scheduler.run_for(2.9)
+    assert drill.read() == {"m1": []}
+    drill.scheduler.run_for(0.2)
+    assert drill.read() == {"m1": [(0, 1)]}
 
 
 def test_standard_resolution_appears_in_the_first_ten_seconds_of_its_minute_only() -> None:
     """AWS API reference, PutMetricAlarm.Period: sub-minute periods find no data between minutes."""
-    desk = Desk()
+    drill = Drill()
     for _ in range(6):
-        desk.put(1, resolution=60)
-        desk.kernel.run_for(10)
-    assert desk.read() == {"m1": [(0, 1)]}
-    assert desk.read(desk.query("SampleCount", 60)) == {"m1": [(0, 6)]}
+        drill.put(1, resolution=60)
+        drill.scheduler.run_for(10)
+    assert drill.read() == {"m1": [(0, 1)]}
+    assert drill.read(drill.query("SampleCount", 60)) == {"m1": [(0, 6)]}
 
 
 def test_another_dimension_set_is_another_metric() -> None:
     """AWS user guide, "Dimensions": each unique combination is a metric of its own."""
-    desk = Desk()
-    desk.put(1, Dimensions=SLOT[:1])
-    assert desk.read() == {"m1": []}
+    drill = Drill()
+    drill.put(1, Dimensions=SLOT[:1])
+    assert drill.read() == {"m1": []}
 
 
 def test_fill_gives_every_period_a_point_and_keeps_the_real_ones() -> None:
     """AWS user guide, "Using metric math", FILL; a query with ReturnData false stays hidden."""
-    desk = Desk()
-    desk.kernel.run_for(12)
-    desk.put(1)
+    drill = Drill()
+    drill.scheduler.run_for(12)
+    drill.put(1)
     fill = {"Id": "e1", "Expression": "FILL(m1, 0)"}
-    assert desk.read(desk.query(ReturnData=False), fill, end_s=40) == {
+    assert drill.read(drill.query(ReturnData=False), fill, end_s=40) == {
         "e1": [(0, 0), (10, 1), (20, 0), (30, 0)]
     }
 
 
 def test_fill_of_a_metric_that_never_existed_is_empty() -> None:
     """Assumed: AWS does not say; nothing is there to be filled."""
-    desk = Desk()
-    assert desk.read(desk.query(ReturnData=False), {"Id": "e1", "Expression": "FILL(m1,0)"}) == {"e1": []}
+    drill = Drill()
+    assert drill.read(drill.query(ReturnData=False), {"Id": "e1", "Expression": "FILL(m1,0)"}) == {"e1": []}
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_fill_of_a_metric_that_never_existed_is_empty() -> None:
 )
 def test_a_wrong_datum_is_refused_and_nothing_of_the_call_is_kept(wrong: dict[str, Any]) -> None:
     """AWS API reference, MetricDatum: limits of each member."""
-    desk = Desk()
+    drill = Drill()
     good = {"MetricName": "Healthy", "Dimensions": SLOT, "Value": 1.0, "StorageResolution": 1}
     with pytest.raises(ClientError):
-        desk.client.put_metric_data(Namespace="picoha", MetricData=[good, {**good, **wrong}])
-    assert desk.read() == {"m1": []}
+        drill.client.put_metric_data(Namespace="picoha", MetricData=[good, {**good, **wrong}])
+    assert drill.read() == {"m1": []}
 
 
 @pytest.mark.parametrize(
@@ -159,29 +159,29 @@ def test_a_wrong_datum_is_refused_and_nothing_of_the_call_is_kept(wrong: dict[st
 def test_a_wrong_call_is_refused_by_its_documented_code(namespace: str, batch: Any, code: str) -> None:
     """AWS API reference, PutMetricData: namespace, 1000 metrics, required value."""
     with pytest.raises(ClientError) as caught:
-        Desk().client.put_metric_data(Namespace=namespace, MetricData=batch)
+        Drill().client.put_metric_data(Namespace=namespace, MetricData=batch)
     assert caught.value.response["Error"]["Code"] == code
 
 
 def test_a_period_aws_does_not_have_and_an_empty_span_are_refused() -> None:
     """AWS API reference, GetMetricData: Period 1, 5, 10, 20, 30, n x 60; StartTime < EndTime."""
-    desk = Desk()
+    drill = Drill()
     with pytest.raises(ClientError, match="Period"):
-        desk.read(desk.query(period=7))
+        drill.read(drill.query(period=7))
     with pytest.raises(ClientError, match="StartTime"):
-        desk.read(end_s=0)
+        drill.read(end_s=0)
     with pytest.raises(ClientError, match="distinct"):
-        desk.read(desk.query(), desk.query())
+        drill.read(drill.query(), drill.query())
 
 
 def test_what_the_desk_does_not_play_is_an_error() -> None:
     """Never a silent success: other expressions, statistics and value forms."""
-    desk = Desk()
-    for queries in ([desk.query("p99")], [desk.query(), {"Id": "e1", "Expression": "m1 * 2"}]):
+    drill = Drill()
+    for queries in ([drill.query("p99")], [drill.query(), {"Id": "e1", "Expression": "m1 * 2"}]):
         with pytest.raises(NotPlayed):
-            desk.put(1)
-            desk.read(*queries)
+            drill.put(1)
+            drill.read(*queries)
     with pytest.raises(NotPlayed):
-        desk.client.put_metric_data(
+        drill.client.put_metric_data(
             Namespace="picoha", MetricData=[{"MetricName": "Healthy", "Values": [1.0, 0.0]}]
         )

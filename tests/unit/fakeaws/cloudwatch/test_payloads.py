@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from picoha.fakeaws import eventbridge
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.cloudwatch.alarms import Alarms
 from picoha.fakeaws.cloudwatch.metrics import MetricStore
-from picoha.fakeaws.scheduler import START, Kernel
+from picoha.fakeaws.scheduler import START, Scheduler
 from picoha.fakeaws.sns import Topics
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-demo"
@@ -101,18 +101,18 @@ def shape(value: Any) -> Shape:
     return type(value).__name__
 
 
-class Desk:
+class Drill:
     """A host that reports 1, then 0, under one alarm; Lambda, bus and topic capture what is sent."""
 
     def __init__(self, watched: dict[str, Any], silent: bool = False) -> None:
-        self.kernel = Kernel()
-        self.topics = Topics(self.kernel)
+        self.scheduler = Scheduler()
+        self.topics = Topics(self.scheduler)
         self.topic = self.topics.create("picoha-demo")
         self.invoked: list[dict[str, Any]] = []
         self.emitted: list[tuple[Any, ...]] = []
-        store = MetricStore(self.kernel, 0.0)
+        store = MetricStore(self.scheduler, 0.0)
         alarms = Alarms(
-            self.kernel,
+            self.scheduler,
             store,
             invoke=lambda _, event: self.invoked.append(event),
             publish=self.topics.publish,
@@ -120,13 +120,13 @@ class Desk:
         )
 
         def report() -> None:
-            value = 1.0 if self.kernel.elapsed < 60 else 0.0
+            value = 1.0 if self.scheduler.elapsed < 60 else 0.0
             datum = {**METRIC, "Value": value, "StorageResolution": 1}
             store.put_metric_data({"Namespace": datum.pop("Namespace"), "MetricData": [datum]})
 
         if not silent:
-            self.kernel.every(10, report, first_s=0)
-        self.kernel.run_for(30)
+            self.scheduler.every(10, report, first_s=0)
+        self.scheduler.run_for(30)
         alarms.put_metric_alarm({
             "AlarmName": "picoha-demo-platform1",
             "AlarmDescription": "Healthy of platform1",
@@ -138,25 +138,25 @@ class Desk:
             "TreatMissingData": "breaching",
             **watched,
         })  # fmt: skip
-        self.kernel.run_for(90)
+        self.scheduler.run_for(90)
 
 
 def test_lambda_event_of_a_single_metric_alarm_has_the_documented_shape() -> None:
     """AWS user guide, "Invoke a Lambda function from an alarm": single metric."""
-    (event,) = Desk(SINGLE).invoked
+    (event,) = Drill(SINGLE).invoked
     assert shape(event) == lambda_event([STAT_QUERY], STATE)
 
 
 def test_lambda_event_of_a_metric_math_alarm_has_the_documented_shape() -> None:
     """AWS user guide, "Invoke a Lambda function from an alarm": metric math."""
-    (event,) = Desk(FILLED).invoked
+    (event,) = Drill(FILLED).invoked
     assert shape(event) == lambda_event([MATH_QUERY, STAT_QUERY], STATE)
     assert [one["returnData"] for one in event["alarmData"]["configuration"]["metrics"]] == [True, False]
 
 
 def test_lambda_event_of_a_first_state_has_a_previous_state_without_reason_data() -> None:
     """AWS user guide: "Unchecked: Initial alarm creation"; no data at all has no evaluated points."""
-    (event,) = Desk(FILLED, silent=True).invoked
+    (event,) = Drill(FILLED, silent=True).invoked
     expected = lambda_event([MATH_QUERY, STAT_QUERY], FIRST_STATE)
     never = {key: value for key, value in REASON.items() if key not in ("startDate", "evaluatedDatapoints")}
     expected["alarmData"]["state"] = {**STATE, "reasonData": {**never, "recentDatapoints": []}}
@@ -166,7 +166,7 @@ def test_lambda_event_of_a_first_state_has_a_previous_state_without_reason_data(
 
 def test_lambda_event_tells_the_crossing_consistently() -> None:
     """AWS user guide: time, state and reason data describe one evaluation."""
-    (event,) = Desk(SINGLE).invoked
+    (event,) = Drill(SINGLE).invoked
     state, previous = event["alarmData"]["state"], event["alarmData"]["previousState"]
     told = json.loads(state["reasonData"])
     assert (state["value"], previous["value"], event["accountId"]) == ("ALARM", "OK", "123456789012")
@@ -186,7 +186,7 @@ def test_lambda_event_tells_the_crossing_consistently() -> None:
 )
 def test_eventbridge_envelope_has_the_documented_shape(watched: dict[str, Any], metrics: list[Shape]) -> None:
     """AWS user guide, "Alarm events and EventBridge" (muteDetail only when a mute rule applies)."""
-    emitted = Desk(watched).emitted[-1]
+    emitted = Drill(watched).emitted[-1]
     event = eventbridge.eventbridge_event(*emitted, at=START + timedelta(seconds=31), event_id="c4c1c1c9")
     texts = ("version", "id", "detail-type", "source", "account", "time", "region")
     assert shape(event) == {
@@ -220,7 +220,7 @@ def test_eventbridge_envelope_has_the_documented_shape(watched: dict[str, Any], 
 )
 def test_sns_record_of_an_alarm_has_the_documented_shape(watched: dict[str, Any], trigger: Shape) -> None:
     """AWS's published Lambda samples: CloudWatch alarm SNS payload, single and multiple metrics."""
-    event = Desk(watched).topics.published[0].lambda_event("arn:aws:sns:eu-west-1:123456789012:t:0")
+    event = Drill(watched).topics.published[0].lambda_event("arn:aws:sns:eu-west-1:123456789012:t:0")
     plain = (
         *("Type", "MessageId", "TopicArn", "Subject", "Timestamp", "SignatureVersion", "Signature"),
         *("SigningCertUrl", "UnsubscribeUrl"),
@@ -231,17 +231,17 @@ def test_sns_record_of_an_alarm_has_the_documented_shape(watched: dict[str, Any]
 
 
 def sns_client(topics: Topics) -> Any:
-    return desk_session({"sns": topics}).client("sns")
+    return fake_session({"sns": topics}).client("sns")
 
 
 def test_publish_captures_and_forwards_to_subscribers() -> None:
     """SNS API reference, Publish; SNS developer guide, the Lambda event's attributes."""
-    kernel = Kernel()
-    topics = Topics(kernel)
+    scheduler = Scheduler()
+    topics = Topics(scheduler)
     received: list[dict[str, Any]] = []
     arn = topics.create("picoha-demo")
     topics.subscribe(arn, received.append)
-    kernel.run_for(5)
+    scheduler.run_for(5)
     attributes = {"slot": {"DataType": "String", "StringValue": "ec1"}}
     answer = sns_client(topics).publish(
         TopicArn=arn, Subject="OBSERVE ec1", Message="nothing was changed", MessageAttributes=attributes
@@ -269,7 +269,7 @@ def test_publish_captures_and_forwards_to_subscribers() -> None:
 )
 def test_a_wrong_publish_is_refused_and_captured_nowhere(wrong: dict[str, str], code: str) -> None:
     """SNS API reference, Publish: constraints of Subject and Message, NotFound."""
-    topics = Topics(Kernel())
+    topics = Topics(Scheduler())
     params = {"TopicArn": topics.create("picoha-demo"), "Subject": "s", "Message": "m", **wrong}
     with pytest.raises(ClientError) as caught:
         sns_client(topics).publish(**params)
@@ -279,7 +279,7 @@ def test_a_wrong_publish_is_refused_and_captured_nowhere(wrong: dict[str, str], 
 
 def test_a_publish_at_the_limits_passes() -> None:
     """SNS API reference, Publish: under 100 characters, 262,144 bytes."""
-    topics = Topics(Kernel())
+    topics = Topics(Scheduler())
     arn = topics.create("picoha-demo")
     sns_client(topics).publish(TopicArn=arn, Subject="x" * 99, Message="x" * 262_144)
     sns_client(topics).publish(TopicArn=arn, Message="no subject")

@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, event, given, settings
 from moto import mock_aws
 
-from picoha.fakeaws.clients import REGION, desk_session
+from picoha.fakeaws.clients import REGION, fake_session
 from picoha.fakeaws.dynamodb.api import Tables
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 from unit.fakeaws.dynamodb.table_requests import PKS, Json, query_of, steps
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Sides:
 
     names = itertools.count()
 
-    def __init__(self, tables: Tables, desk: DynamoDBClient, moto: DynamoDBClient) -> None:
+    def __init__(self, tables: Tables, drill: DynamoDBClient, moto: DynamoDBClient) -> None:
         self.name = f"t{next(self.names)}"
         tables.create(self.name)
         moto.create_table(
@@ -46,7 +46,7 @@ class Sides:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
             BillingMode="PAY_PER_REQUEST",
         )
-        self.desk, self.moto = desk, moto
+        self.drill, self.moto = drill, moto
 
     def answers(self, operation: str, request: Json) -> list[Any]:
         """Return what the desk and what moto answers, in comparable form."""
@@ -60,7 +60,7 @@ class Sides:
             request = {"TableName": self.name, **request}
         return [
             _pages(client, request) if operation == "query" else _answer(client, operation, request)
-            for client in (self.desk, self.moto)
+            for client in (self.drill, self.moto)
         ]
 
 
@@ -95,10 +95,10 @@ def _pages(client: DynamoDBClient, request: Json) -> Any:
 @pytest.fixture(scope="module")
 def clients() -> Iterator[tuple[Tables, DynamoDBClient, DynamoDBClient]]:
     with mock_aws():
-        tables = Tables(Kernel())
-        desk = desk_session({"dynamodb": tables}).client("dynamodb")
+        tables = Tables(Scheduler())
+        drill = fake_session({"dynamodb": tables}).client("dynamodb")
         session = boto3.Session("test", "test", region_name=REGION)
-        yield tables, desk, session.client("dynamodb")
+        yield tables, drill, session.client("dynamodb")
 
 
 quick = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -106,12 +106,12 @@ quick = settings(deadline=None, database=None, suppress_health_check=[HealthChec
 
 def _compare(sides: Sides, requests: list[tuple[str, Json]]) -> None:
     for operation, request in requests:
-        desk, moto = sides.answers(operation, request)
-        event(f"{operation}: {_outcome(desk)}")
-        assert desk == moto, (operation, request)
+        drill, moto = sides.answers(operation, request)
+        event(f"{operation}: {_outcome(drill)}")
+        assert drill == moto, (operation, request)
     for pk in PKS:
-        desk, moto = sides.answers("query", query_of(pk, "", ["a", "a"], True, None))
-        assert desk == moto
+        drill, moto = sides.answers("query", query_of(pk, "", ["a", "a"], True, None))
+        assert drill == moto
 
 
 @settings(quick, max_examples=120, derandomize=True)
@@ -166,13 +166,13 @@ def test_refuses_a_malformed_request_with_the_same_code(clients: Any, case: str)
     operation, request = MALFORMED[case]
     request = {name: value for name, value in request.items() if value is not None}
     sides = Sides(*clients)
-    desk, moto = sides.answers(operation, request)
-    assert desk == moto
-    assert "ValidationException" in desk
+    drill, moto = sides.answers(operation, request)
+    assert drill == moto
+    assert "ValidationException" in drill
 
 
 def test_refuses_a_table_that_does_not_exist_with_the_same_code(clients: Any) -> None:
-    _, desk, moto = clients
+    _, drill, moto = clients
     asked = {"TableName": "elsewhere", "Item": KEY}
-    assert _answer(desk, "put_item", asked)[0] == "ResourceNotFoundException"
+    assert _answer(drill, "put_item", asked)[0] == "ResourceNotFoundException"
     assert _answer(moto, "put_item", asked)[0] == "ResourceNotFoundException"

@@ -8,7 +8,7 @@ import pytest
 
 from picoha.fakeaws.clients import NotPlayed
 from picoha.fakeaws.dynamodb.api import Tables
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 Json = dict[str, Any]
 CELL = {":pk": {"S": "CELL"}}
@@ -18,8 +18,8 @@ class Cell:
     """One table and shorthands for its operations."""
 
     def __init__(self, stale_versions: int = 0) -> None:
-        self.kernel = Kernel(seed=3)
-        self.tables = Tables(self.kernel)
+        self.scheduler = Scheduler(seed=3)
+        self.tables = Tables(self.scheduler)
         self.table = self.tables.create("picoha-demo", stale_versions)
 
     def ask(self, operation: str, **request: Any) -> Json:
@@ -49,8 +49,8 @@ def put(sk: str, **body: Any) -> Json:
     return {"Put": {"Item": key(sk), **body}}
 
 
-def refusal_of(cell: Cell, operation: str, **request: Any) -> DeskFault:
-    with pytest.raises(DeskFault) as refused:
+def refusal_of(cell: Cell, operation: str, **request: Any) -> AwsFault:
+    with pytest.raises(AwsFault) as refused:
         cell.ask(operation, **request)
     return refused.value
 
@@ -68,7 +68,7 @@ def test_a_repeated_transaction_with_its_token_succeeds_without_a_second_effect(
 def test_a_token_with_another_body_is_a_mismatch() -> None:
     cell = Cell()
     cell.transact(put("OP"), token="t1")
-    with pytest.raises(DeskFault) as refused:
+    with pytest.raises(AwsFault) as refused:
         cell.transact(put("OTHER"), token="t1")
     assert refused.value.code == "IdempotentParameterMismatchException"
     assert [item["sk"]["S"] for item in cell.table.items()] == ["OP"]
@@ -78,10 +78,10 @@ def test_a_token_is_forgotten_after_ten_minutes_of_virtual_time() -> None:
     cell = Cell()
     new = put("OP", ConditionExpression="attribute_not_exists(pk)")
     cell.transact(new, token="t1")
-    cell.kernel.run_for(599)
+    cell.scheduler.run_for(599)
     cell.transact(new, token="t1")
-    cell.kernel.run_for(1)
-    with pytest.raises(DeskFault) as refused:
+    cell.scheduler.run_for(1)
+    with pytest.raises(AwsFault) as refused:
         cell.transact(new, token="t1")
     assert refused.value.code == "TransactionCanceledException"
 
@@ -89,7 +89,7 @@ def test_a_token_is_forgotten_after_ten_minutes_of_virtual_time() -> None:
 def test_a_cancelled_transaction_leaves_its_token_unused() -> None:
     cell = Cell()
     waiting = put("OP", ConditionExpression="attribute_exists(pk)")
-    with pytest.raises(DeskFault):
+    with pytest.raises(AwsFault):
         cell.transact(waiting, token="t1")
     cell.put("OP")
     cell.transact(waiting, put("SECOND"), token="t1")
@@ -104,7 +104,7 @@ def test_a_cancelled_transaction_tells_one_reason_per_action_and_changes_nothing
         "ExpressionAttributeValues": {":e": {"N": "3"}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    with pytest.raises(DeskFault) as refused:
+    with pytest.raises(AwsFault) as refused:
         cell.transact(
             put("OP"), {"ConditionCheck": {"Key": key("SLOT#ec1"), **stale}}, {"Delete": {"Key": key("A")}}
         )
@@ -196,7 +196,7 @@ def test_an_item_is_limited_to_400_kilobytes_of_utf_8() -> None:
 def test_a_transaction_is_limited_to_four_megabytes() -> None:
     cell = Cell()
     big = [{"Put": {"Item": {**key(str(n)), "v": {"S": "x" * 400_000}}}} for n in range(11)]
-    with pytest.raises(DeskFault, match="cannot exceed 4 MB"):
+    with pytest.raises(AwsFault, match="cannot exceed 4 MB"):
         cell.transact(*big)
     cell.transact(*big[:10])
 

@@ -13,7 +13,7 @@ from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 from picoha.fakeaws.clients import NotPlayed
 from picoha.fakeaws.dynamodb.expressions import bind
 from picoha.fakeaws.dynamodb.reserved_words import RESERVED_WORDS
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 ITEM: dict[str, Any] = {
     "ver": {"N": "10"},
@@ -137,7 +137,7 @@ def test_a_wrong_expression_is_refused_with_its_reason(text: str, message: str) 
         ":text": {"S": "x"},
     }
     values = {name: value for name, value in known.items() if name in text}
-    with pytest.raises(DeskFault) as refused:
+    with pytest.raises(AwsFault) as refused:
         bind("ConditionExpression", text, {}, values)
     assert refused.value.code == "ValidationException"
     assert message in refused.value.message
@@ -153,7 +153,7 @@ def test_a_wrong_expression_is_refused_with_its_reason(text: str, message: str) 
     ],
 )
 def test_placeholders_nobody_uses_are_refused(names: Any, values: Any, message: str) -> None:
-    with pytest.raises(DeskFault, match="ValidationException") as refused:
+    with pytest.raises(AwsFault, match="ValidationException") as refused:
         bind("ConditionExpression", "attribute_exists(ver)", names, values)
     assert message in refused.value.message
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from picoha.fakeaws.dynamodb.values import canonical, item_size
-from picoha.fakeaws.scheduler import DeskFault
+from picoha.fakeaws.scheduler import AwsFault
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_sets_are_kept_sorted_by_their_own_order() -> None:
     ],
 )
 def test_values_the_service_would_not_store_are_refused(value: dict[str, Any], message: str) -> None:
-    with pytest.raises(DeskFault) as refused:
+    with pytest.raises(AwsFault) as refused:
         canonical(value)
     assert refused.value.code == "ValidationException"
     assert message in refused.value.message
@@ -65,7 +65,7 @@ def test_nesting_is_limited_to_32_levels() -> None:
     for _ in range(32):
         deep = {"L": [deep]}
     canonical(deep)
-    with pytest.raises(DeskFault, match="Nesting Levels"):
+    with pytest.raises(AwsFault, match="Nesting Levels"):
         canonical({"M": {"v": deep}})
 
 

@@ -7,26 +7,26 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from picoha.fakeaws.clients import desk_session
-from picoha.fakeaws.ec2.addresses import Address, Addresses
+from picoha.fakeaws.clients import fake_session
+from picoha.fakeaws.ec2.addresses import ElasticAddress, ElasticAddresses
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Instance
-from picoha.fakeaws.scheduler import Kernel
+from picoha.fakeaws.scheduler import Scheduler
 
 
 class Rig:
     """Two running instances and one free address."""
 
     def __init__(self) -> None:
-        self.kernel = Kernel()
-        self.world = Ec2(self.kernel)
-        self.addresses = Addresses(self.world)
-        self.client: Any = desk_session({"ec2": self.world}).client("ec2")
+        self.scheduler = Scheduler()
+        self.world = Ec2(self.scheduler)
+        self.addresses = ElasticAddresses(self.world)
+        self.client: Any = fake_session({"ec2": self.world}).client("ec2")
         self.old, self.new = self.world.launch("10.0.1.10"), self.world.launch("10.0.2.20")
         self.address = self.addresses.allocate("203.0.113.10", {"picoha:slot": "platform1"})
-        self.kernel.run_for(60)
+        self.scheduler.run_for(60)
 
-    def associate(self, target: Instance, address: Address | None = None, **more: Any) -> str:
+    def associate(self, target: Instance, address: ElasticAddress | None = None, **more: Any) -> str:
         allocation = (address or self.address).allocation_id
         answer = self.client.associate_address(
             AllocationId=allocation, NetworkInterfaceId=target.interface_id, **more
@@ -108,11 +108,11 @@ def test_a_terminated_holder_frees_the_address_a_stopped_one_keeps_it(rig: Rig) 
     """AWS EC2 user guide, Elastic IP addresses: kept on stop, disassociated on terminate."""
     rig.associate(rig.old)
     rig.world.stop(rig.old.id)
-    rig.kernel.run_for(60)
+    rig.scheduler.run_for(60)
     assert rig.shown()["InstanceId"] == rig.old.id
     rig.world.terminate(rig.old.id)
     assert rig.shown()["InstanceId"] == rig.old.id
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     assert "AssociationId" not in rig.shown()
     rig.associate(rig.new, AllowReassociation=False)
 
@@ -123,18 +123,18 @@ def test_a_late_release_keeps_the_address_on_the_terminated_holder_for_a_while()
     rig.addresses.freed_after_s = 100
     rig.associate(rig.old)
     rig.world.terminate(rig.old.id)
-    rig.kernel.run_for(60)
+    rig.scheduler.run_for(60)
     assert rig.old.state == "terminated" and rig.shown()["InstanceId"] == rig.old.id
     rig.client.disassociate_address(AssociationId=rig.shown()["AssociationId"])
     rig.associate(rig.new, AllowReassociation=False)
-    rig.kernel.run_for(100)
+    rig.scheduler.run_for(100)
     assert rig.shown()["InstanceId"] == rig.new.id
 
 
 def test_a_terminated_instance_refuses_by_id_and_by_its_gone_interface(rig: Rig) -> None:
     """emulators.md 1.1, associate to a terminated instance: AWS answers an error."""
     rig.world.terminate(rig.old.id)
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     allocation = rig.address.allocation_id
     call = rig.client.associate_address
     refused("InvalidInstanceID", call, AllocationId=allocation, InstanceId=rig.old.id)

@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from picoha.fakeaws.clients import desk_session
+from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.ec2.instances import Instance, Timings
-from picoha.fakeaws.scheduler import DeskFault, Kernel
+from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 
 class Rig:
     """A world with EC2 alone."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.kernel = Kernel(seed)
+        self.scheduler = Scheduler(seed)
         self.events: list[tuple[str, str, dict[str, Any], list[str]]] = []
-        self.world = Ec2(self.kernel, lambda *event: self.events.append(event))
-        self.client: Any = desk_session({"ec2": self.world}).client("ec2")
+        self.world = Ec2(self.scheduler, lambda *event: self.events.append(event))
+        self.client: Any = fake_session({"ec2": self.world}).client("ec2")
 
     def running(self, **launch: Any) -> Instance:
         instance = self.world.launch(**launch)
-        self.kernel.run_for(200)
+        self.scheduler.run_for(200)
         return instance
 
     def shown(self, instance: Instance) -> Any:
@@ -53,13 +53,13 @@ def test_a_launch_is_pending_then_running_and_shows_what_picoha_reads(rig: Rig) 
     """AWS EC2 user guide: instance lifecycle."""
     instance = rig.world.launch("10.0.1.10", "eu-west-1a", "subnet-1", {"picoha:slot": "platform1"})
     assert rig.shown(instance)["State"] == {"Code": 0, "Name": "pending"}
-    rig.kernel.run_for(25)
+    rig.scheduler.run_for(25)
     shown = rig.shown(instance)
     assert shown["State"] == {"Code": 16, "Name": "running"}
     assert shown["PrivateIpAddress"] == "10.0.1.10"
     assert shown["NetworkInterfaces"][0]["NetworkInterfaceId"] == instance.interface_id
     assert shown["Placement"]["AvailabilityZone"] == "eu-west-1a"
-    assert shown["LaunchTime"] == rig.kernel.start
+    assert shown["LaunchTime"] == rig.scheduler.start
     assert shown["Tags"] == [{"Key": "picoha:slot", "Value": "platform1"}]
 
 
@@ -70,15 +70,15 @@ def test_terminating_takes_its_time_and_the_instance_stays_visible_for_an_hour(r
     change = answer["TerminatingInstances"][0]
     assert (change["PreviousState"]["Name"], change["CurrentState"]["Name"]) == ("running", "shutting-down")
     assert instance.skip_os_shutdown
-    rig.kernel.run_for(19)
+    rig.scheduler.run_for(19)
     assert rig.shown(instance)["State"]["Name"] == "shutting-down"
-    rig.kernel.run_for(1)
+    rig.scheduler.run_for(1)
     shown = rig.shown(instance)
     assert shown["State"]["Name"] == "terminated"
     assert "PrivateIpAddress" not in shown and shown["NetworkInterfaces"] == []
-    rig.kernel.run_for(3599)
+    rig.scheduler.run_for(3599)
     assert rig.shown(instance)["State"]["Name"] == "terminated"
-    rig.kernel.run_for(2)
+    rig.scheduler.run_for(2)
     refused("InvalidInstanceID.NotFound", rig.shown, instance)
 
 
@@ -86,9 +86,9 @@ def test_terminating_twice_is_one_termination(rig: Rig) -> None:
     """EC2 API reference, TerminateInstances: idempotent."""
     instance = rig.running()
     rig.client.terminate_instances(InstanceIds=[instance.id])
-    rig.kernel.run_for(10)
+    rig.scheduler.run_for(10)
     rig.client.terminate_instances(InstanceIds=[instance.id])
-    rig.kernel.run_for(10)
+    rig.scheduler.run_for(10)
     again = rig.client.terminate_instances(InstanceIds=[instance.id])["TerminatingInstances"][0]
     assert (again["PreviousState"]["Name"], again["CurrentState"]["Name"]) == ("terminated", "terminated")
     assert [state for _, state in instance.history] == ["pending", "running", "shutting-down", "terminated"]
@@ -97,9 +97,9 @@ def test_terminating_twice_is_one_termination(rig: Rig) -> None:
 def test_an_instance_terminated_while_pending_never_runs(rig: Rig) -> None:
     """AWS EC2 user guide: instance lifecycle."""
     instance = rig.world.launch()
-    rig.kernel.run_for(10)
+    rig.scheduler.run_for(10)
     rig.client.terminate_instances(InstanceIds=[instance.id])
-    rig.kernel.run_for(60)
+    rig.scheduler.run_for(60)
     assert [state for _, state in instance.history] == ["pending", "shutting-down", "terminated"]
 
 
@@ -125,10 +125,10 @@ def test_a_hanging_termination_stays_shutting_down_until_released(rig: Rig) -> N
     instance = rig.running()
     rig.world.hang_terminate(instance.id)
     rig.client.terminate_instances(InstanceIds=[instance.id], Force=True)
-    rig.kernel.run_for(7200)
+    rig.scheduler.run_for(7200)
     assert instance.state == "shutting-down"
     rig.world.release_terminate(instance.id)
-    rig.kernel.run_for(20)
+    rig.scheduler.run_for(20)
     assert instance.state == "terminated"
 
 
@@ -137,10 +137,10 @@ def test_a_termination_that_hangs_until_forced_ends_after_a_forced_call(rig: Rig
     instance = rig.running()
     rig.world.hang_terminate(instance.id, until_forced=True)
     rig.client.terminate_instances(InstanceIds=[instance.id])
-    rig.kernel.run_for(600)
+    rig.scheduler.run_for(600)
     assert instance.state == "shutting-down"
     rig.client.terminate_instances(InstanceIds=[instance.id], Force=True, SkipOsShutdown=True)
-    rig.kernel.run_for(20)
+    rig.scheduler.run_for(20)
     assert instance.state == "terminated"
 
 
@@ -149,11 +149,11 @@ def test_stop_and_start_keep_the_instance_and_its_addresses(rig: Rig) -> None:
     instance = rig.running()
     rig.client.stop_instances(InstanceIds=[instance.id])
     assert instance.state == "stopping"
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     assert rig.shown(instance)["State"]["Name"] == "stopped"
     assert rig.shown(instance)["PrivateIpAddress"] == instance.private_ip
     rig.client.start_instances(InstanceIds=[instance.id])
-    rig.kernel.run_for(25)
+    rig.scheduler.run_for(25)
     assert instance.state == "running"
 
 
@@ -162,7 +162,7 @@ def test_a_terminated_instance_is_not_resurrected(rig: Rig, verb: str) -> None:
     """emulators.md 1.1, start of a terminated instance: AWS answers IncorrectInstanceState."""
     instance = rig.running()
     rig.world.terminate(instance.id)
-    rig.kernel.run_for(20)
+    rig.scheduler.run_for(20)
     refused("IncorrectInstanceState", getattr(rig.client, verb), InstanceIds=[instance.id])
 
 
@@ -170,16 +170,16 @@ def test_a_stopping_instance_cannot_be_started(rig: Rig) -> None:
     """AWS EC2 user guide: instance lifecycle."""
     instance = rig.running()
     rig.world.stop(instance.id)
-    with pytest.raises(DeskFault, match="IncorrectInstanceState"):
+    with pytest.raises(AwsFault, match="IncorrectInstanceState"):
         rig.world.start(instance.id)
 
 
 def test_status_checks_pass_after_a_while_and_show_impairment_and_recovery(rig: Rig) -> None:
     """AWS EC2 user guide: status checks."""
     instance = rig.world.launch()
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     assert rig.status(instance) == "initializing"
-    rig.kernel.run_for(120)
+    rig.scheduler.run_for(120)
     assert rig.status(instance) == "ok"
     rig.world.impair(instance.id)
     assert rig.status(instance) == "impaired"
@@ -194,9 +194,9 @@ def test_a_dead_machine_still_says_running_and_fails_its_checks_a_minute_later(r
     rig.world.on_die.append(told.append)
     rig.world.die(instance.id)
     assert told == [instance] and not instance.alive
-    rig.kernel.run_for(59)
+    rig.scheduler.run_for(59)
     assert rig.status(instance) == "ok"
-    rig.kernel.run_for(1)
+    rig.scheduler.run_for(1)
     assert rig.status(instance) == "impaired"
     assert instance.state == "running"
 
@@ -206,9 +206,9 @@ def test_starting_after_a_stop_moves_a_dead_machine_to_good_hardware(rig: Rig) -
     instance = rig.running()
     rig.world.die(instance.id)
     rig.world.stop(instance.id)
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     rig.world.start(instance.id)
-    rig.kernel.run_for(150)
+    rig.scheduler.run_for(150)
     assert instance.alive and rig.status(instance) == "ok"
 
 
@@ -225,7 +225,7 @@ def test_status_of_instances_that_do_not_run_is_shown_only_on_request(rig: Rig) 
 def test_a_scheduled_event_is_shown_with_the_status(rig: Rig) -> None:
     """AWS EC2 user guide: scheduled events."""
     instance = rig.running()
-    rig.world.schedule_event(instance.id, "instance-retirement", rig.kernel.now)
+    rig.world.schedule_event(instance.id, "instance-retirement", rig.scheduler.now)
     (row,) = rig.client.describe_instance_status(InstanceIds=[instance.id])["InstanceStatuses"]
     assert [event["Code"] for event in row["Events"]] == ["instance-retirement"]
 
@@ -255,16 +255,16 @@ def test_stale_reads_show_an_earlier_state_then_the_true_one(rig: Rig) -> None:
     instance = rig.running()
     rig.world.stale_reads_s = 30
     rig.world.terminate(instance.id)
-    rig.kernel.run_for(21)
+    rig.scheduler.run_for(21)
     seen = {rig.shown(instance)["State"]["Name"] for _ in range(60)}
     assert seen == {"running", "shutting-down", "terminated"}
-    rig.kernel.run_for(30)
+    rig.scheduler.run_for(30)
     assert {rig.shown(instance)["State"]["Name"] for _ in range(20)} == {"terminated"}
 
 
 def test_a_stale_read_may_not_know_a_new_instance_yet(rig: Rig) -> None:
     """EC2 API reference, eventual consistency: NotFound right after a launch."""
-    rig.kernel.run_for(100)
+    rig.scheduler.run_for(100)
     rig.world.stale_reads_s = 1000
     instance = rig.world.launch()
     refused("InvalidInstanceID.NotFound", rig.shown, instance)
@@ -277,7 +277,7 @@ def test_every_state_change_is_an_event_and_a_callback(rig: Rig) -> None:
     rig.world.on_state.append(lambda _, old, new: moves.append((old, new)))
     instance = rig.running()
     rig.world.terminate(instance.id)
-    rig.kernel.run_for(20)
+    rig.scheduler.run_for(20)
     states = ["new", "pending", "running", "shutting-down", "terminated"]
     assert moves == list(pairwise(states))
     assert [detail["state"] for _, _, detail, _ in rig.events] == [new for _, new in moves]
@@ -295,5 +295,5 @@ def test_one_instance_may_be_slower_than_the_others(rig: Rig) -> None:
     slow.timings = Timings(terminate_s=300)
     rig.world.terminate(slow.id)
     rig.world.terminate(fast.id)
-    rig.kernel.run_for(100)
+    rig.scheduler.run_for(100)
     assert (slow.state, fast.state) == ("shutting-down", "terminated")

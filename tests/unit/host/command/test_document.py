@@ -40,14 +40,14 @@ def test_installed_unit_runs_a_command_that_exists(
     [words] = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
     assert words.split()[1:] == ["-m", "picoha.host", "--config", "/etc/picoha/agent.toml", "run"]
     assert "the foreground" in helped([], capsys)
-    for setting in (
+    for script_environment in (
         "KillMode=process",
         "Restart=always",
         "Type=notify",
         "WatchdogSec=",
         "NoNewPrivileges=yes",
     ):
-        assert f"\n{setting}" in unit
+        assert f"\n{script_environment}" in unit
 
 
 def test_document_says_what_a_host_can_forge_and_what_boot_waits_for() -> None:

@@ -10,7 +10,7 @@ import pytest
 from picoha.domain.health import Health
 from picoha.domain.model import AgentPhase, InstanceId
 from picoha.domain.record import Phase
-from picoha.host.core.ports import JobResult, NoRecord, Verb
+from picoha.host.core.ports import JobResult, NoRecord, ScriptVerb
 from unit.host.fakes import (
     EC1,
     EC2,
@@ -142,8 +142,8 @@ def test_refused_grant_starts_nothing_and_says_so() -> None:
 
 def test_pre_start_hook_that_fails_keeps_every_pico_off() -> None:
     host = host_of(granted())
-    host.scripts.missing.discard(Verb.PRE_START)
-    host.scripts.results[Verb.PRE_START] = [JobResult(7)]
+    host.scripts.missing.discard(ScriptVerb.PRE_START)
+    host.scripts.results[ScriptVerb.PRE_START] = [JobResult(7)]
     report = host.cycles(3)
     assert report.phase is AgentPhase.START_FAILED
     assert report.problem == "pre-start ended with exit code 7"
@@ -152,8 +152,8 @@ def test_pre_start_hook_that_fails_keeps_every_pico_off() -> None:
 
 def test_post_start_hook_that_fails_is_remarked_and_the_slot_runs() -> None:
     host = host_of(granted())
-    host.scripts.missing.discard(Verb.POST_START)
-    host.scripts.results[Verb.POST_START] = [JobResult(1)]
+    host.scripts.missing.discard(ScriptVerb.POST_START)
+    host.scripts.results[ScriptVerb.POST_START] = [JobResult(1)]
     report = host.cycles(4)
     assert report.phase is AgentPhase.RUNNING
     assert "post-start ended with exit code 1" in report.problem
@@ -171,7 +171,7 @@ def test_start_that_never_ends_is_killed_at_its_limit() -> None:
 
 def test_failed_start_is_not_tried_again_and_counts_as_failed_samples() -> None:
     host = host_of(granted())
-    host.scripts.results[Verb.ONLINE] = [JobResult(1)]
+    host.scripts.results[ScriptVerb.ONLINE] = [JobResult(1)]
     report = host.cycles(6)
     assert report.phase is AgentPhase.START_FAILED
     assert host.scripts.ran == ["online ec1"]
@@ -180,7 +180,7 @@ def test_failed_start_is_not_tried_again_and_counts_as_failed_samples() -> None:
 
 def test_pico_that_a_human_brought_up_ends_start_failed() -> None:
     host = host_of(granted())
-    host.scripts.results[Verb.ONLINE] = [JobResult(1)]
+    host.scripts.results[ScriptVerb.ONLINE] = [JobResult(1)]
     host.cycles(3)
     host.scripts.codes["ec1"] = 110
     report = host.cycles()
@@ -279,7 +279,7 @@ def test_next_epoch_during_the_start_is_taken_before_anything_more_is_started() 
 
 def test_stop_that_fails_is_said_and_tried_again_after_a_minute() -> None:
     host = started()
-    host.scripts.results = {Verb.OFFLINE: [JobResult(4)], Verb.CLEAN: [JobResult(1)]}
+    host.scripts.results = {ScriptVerb.OFFLINE: [JobResult(4)], ScriptVerb.CLEAN: [JobResult(1)]}
     host.cloud.table.write(holder=InstanceId("i-2"), epoch=2)
     report = host.cycles(3)
     assert report.phase is AgentPhase.STOPPING

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from picoha.domain.model import AgentPhase, InstanceId
 from picoha.domain.record import Phase
-from picoha.host.core.ports import JobResult, NotUnderstood, Verb
+from picoha.host.core.ports import JobResult, NotUnderstood, ScriptVerb
 from unit.host.fakes import (
     EC1,
     EC2,
@@ -214,7 +214,7 @@ def test_leaving_is_reported_at_once_and_forgotten_by_the_next_boot() -> None:
 def test_services_are_republished_once_after_every_platform_start() -> None:
     record = granted(assignment=PLATFORM_ASSIGNMENT)
     host = host_of(record, slot="platform1", private_ip="10.0.1.10", picos=(PLATFORM,))
-    host.scripts.missing.discard(Verb.REPUBLISH)
+    host.scripts.missing.discard(ScriptVerb.REPUBLISH)
     report = host.cycles(8)
     assert report.platform_key == "boot-1/1"
     assert host.scripts.ran == ["online platform", "republish"]
@@ -229,8 +229,8 @@ def test_services_are_republished_once_after_every_platform_start() -> None:
 def test_failed_republish_is_remarked() -> None:
     record = granted(assignment=PLATFORM_ASSIGNMENT)
     host = host_of(record, slot="platform1", private_ip="10.0.1.10", picos=(PLATFORM,))
-    host.scripts.missing.discard(Verb.REPUBLISH)
-    host.scripts.results[Verb.REPUBLISH] = [JobResult(3)]
+    host.scripts.missing.discard(ScriptVerb.REPUBLISH)
+    host.scripts.results[ScriptVerb.REPUBLISH] = [JobResult(3)]
     report = host.cycles(8)
     assert report.phase is AgentPhase.RUNNING
     assert "republish ended with exit code 3" in report.problem
@@ -238,7 +238,7 @@ def test_failed_republish_is_remarked() -> None:
 
 def test_execution_host_republishes_nothing() -> None:
     host = host_of(granted())
-    host.scripts.missing.discard(Verb.REPUBLISH)
+    host.scripts.missing.discard(ScriptVerb.REPUBLISH)
     report = host.cycles(6)
     assert (report.platform_key, host.scripts.ran) == ("", ["online ec1"])
 
@@ -246,7 +246,7 @@ def test_execution_host_republishes_nothing() -> None:
 def test_platform_that_was_running_before_the_gate_was_armed_is_not_republished() -> None:
     record = granted(assignment=PLATFORM_ASSIGNMENT, is_armed=False)
     host = host_of(record, slot="platform1", private_ip="10.0.1.10", picos=(PLATFORM,))
-    host.scripts.missing.discard(Verb.REPUBLISH)
+    host.scripts.missing.discard(ScriptVerb.REPUBLISH)
     host.scripts.codes["platform"] = 110
     host.cycles(2)
     host.cloud.table.write(is_armed=True)

@@ -8,7 +8,7 @@ import pytest
 
 from picoha.domain.model import AgentPhase, InstanceId
 from picoha.domain.record import OrderVerb, Phase
-from picoha.host.core.ports import JobResult, Verb
+from picoha.host.core.ports import JobResult, ScriptVerb
 from unit.host.fakes import EC1, EC2, EC_ASSIGNMENT, FakeHost, Table, Time, granted, started
 
 TWO = replace(EC_ASSIGNMENT, picos=(EC1, EC2))
@@ -67,7 +67,7 @@ def test_failed_samples_stand_still_during_a_restart_and_count_anew_after_it() -
     host.scripts.codes["ec1"] = 100
     host.cycles(3)
     host.cloud.table.order(OrderVerb.RESTART)
-    host.scripts.results[Verb.ONLINE] = [JobResult(1)]
+    host.scripts.results[ScriptVerb.ONLINE] = [JobResult(1)]
     seen = [host.cycles() for _ in range(5)]
     assert [one.failed_samples for one in seen] == [4, 5, 5, 5, 0]
     assert seen[-1].phase is AgentPhase.START_FAILED
@@ -171,7 +171,7 @@ def test_restart_is_not_obeyed_while_the_slot_is_in_failover(is_armed: bool) -> 
 
 def test_drain_that_fails_says_which_pico_stays() -> None:
     host = started()
-    host.scripts.results = {Verb.OFFLINE: [JobResult(None)], Verb.CLEAN: [JobResult(None)]}
+    host.scripts.results = {ScriptVerb.OFFLINE: [JobResult(None)], ScriptVerb.CLEAN: [JobResult(None)]}
     host.cloud.table.order(OrderVerb.DRAIN)
     report = host.cycles(6)
     assert report.order_result == "failed: clean ec1: could not be stopped (did not end in time)"

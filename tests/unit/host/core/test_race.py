@@ -10,7 +10,7 @@ import pytest
 
 from picoha.domain.model import InstanceId, Report
 from picoha.domain.record import Phase, SlotRecord
-from picoha.host.core.ports import SlotAnswer, TakeAnswer, Verb
+from picoha.host.core.ports import ScriptVerb, SlotAnswer, TakeAnswer
 from unit.host.fakes import FakeHost, HostCloud, Table, Time, granted
 
 INTERLEAVINGS = 1000
@@ -100,8 +100,8 @@ class Race:
         host.scripts.watch = lambda verb, pico: self._note(verb, host)
         host.restart_agent()
 
-    def _note(self, verb: Verb, host: FakeHost) -> None:
-        if verb is Verb.ONLINE:
+    def _note(self, verb: ScriptVerb, host: FakeHost) -> None:
+        if verb is ScriptVerb.ONLINE:
             assert host.disk.kept is not None
             self.begun.append((host.me.instance, host.disk.kept.epoch))
             record = self.table.record

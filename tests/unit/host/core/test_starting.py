@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from picoha.domain.model import Pico
-from picoha.host.core.ports import JobResult, Verb
+from picoha.host.core.ports import JobResult, ScriptVerb
 from picoha.host.core.starting import Purpose, Work
 from unit.host.fakes import EC1, EC2, FakeScripts, Time
 
@@ -16,7 +16,7 @@ UNKNOWN = "ec1: no such server process"
 
 
 def run(
-    purpose: Purpose, results: dict[Verb, list[JobResult]], picos: Sequence[Pico] = (EC1,)
+    purpose: Purpose, results: dict[ScriptVerb, list[JobResult]], picos: Sequence[Pico] = (EC1,)
 ) -> tuple[Work, FakeScripts]:
     """Run a whole plan over instant scripts, with these results first."""
     clock = Time()
@@ -59,19 +59,19 @@ STARTS = {
 
 @pytest.mark.parametrize(("results", "ran", "said", "is_up"), STARTS.values(), ids=STARTS)
 def test_start(results: list[JobResult], ran: list[str], said: str, is_up: bool) -> None:
-    work, scripts = run(Purpose.START, {Verb.ONLINE: list(results)})
+    work, scripts = run(Purpose.START, {ScriptVerb.ONLINE: list(results)})
     assert scripts.ran == ran
     assert (said in work.problem) if said else not work.problem
     assert (scripts.codes["ec1"] == 110) is is_up
 
 
 def test_f10_clean_before_the_retry_may_find_nothing_to_kill() -> None:
-    work, _ = run(Purpose.START, {Verb.ONLINE: [JobResult(104)], Verb.CLEAN: [JobResult(1)]})
+    work, _ = run(Purpose.START, {ScriptVerb.ONLINE: [JobResult(104)], ScriptVerb.CLEAN: [JobResult(1)]})
     assert work.problem == ""
 
 
 def test_failed_start_keeps_the_picos_after_it_off() -> None:
-    work, scripts = run(Purpose.START, {Verb.ONLINE: [JobResult(1)]}, (EC1, EC2))
+    work, scripts = run(Purpose.START, {ScriptVerb.ONLINE: [JobResult(1)]}, (EC1, EC2))
     assert scripts.ran == ["online ec1"]
     assert work.problem == "online ec1: the start ended with exit code 1"
 
@@ -90,21 +90,21 @@ STOPS = {
 
 @pytest.mark.parametrize(("offline", "clean", "is_off"), STOPS.values(), ids=STOPS)
 def test_stop(offline: int | None, clean: int | None, is_off: bool) -> None:
-    results = {Verb.OFFLINE: [JobResult(offline)], Verb.CLEAN: [JobResult(clean)]}
+    results = {ScriptVerb.OFFLINE: [JobResult(offline)], ScriptVerb.CLEAN: [JobResult(clean)]}
     work, scripts = run(Purpose.STOP, results)
     assert scripts.ran == ["offline ec1", "clean ec1"]
     assert (work.problem == "") is is_off
 
 
 def test_one_pico_that_will_not_stop_does_not_keep_the_others_up() -> None:
-    results = {Verb.OFFLINE: [JobResult(4)], Verb.CLEAN: [JobResult(1)]}
+    results = {ScriptVerb.OFFLINE: [JobResult(4)], ScriptVerb.CLEAN: [JobResult(1)]}
     work, scripts = run(Purpose.STOP, results, (EC1, EC2))
     assert scripts.ran == ["offline ec2", "offline ec1", "clean ec2", "clean ec1"]
     assert "clean ec2" in work.problem
 
 
 def test_restart_whose_stop_fails_starts_nothing() -> None:
-    results = {Verb.OFFLINE: [JobResult(4)], Verb.CLEAN: [JobResult(1)]}
+    results = {ScriptVerb.OFFLINE: [JobResult(4)], ScriptVerb.CLEAN: [JobResult(1)]}
     work, scripts = run(Purpose.RESTART, results)
     assert scripts.ran == ["offline ec1", "clean ec1"]
     assert "could not be stopped" in work.problem
@@ -113,7 +113,7 @@ def test_restart_whose_stop_fails_starts_nothing() -> None:
 def test_missing_start_script_is_a_failure_and_a_missing_hook_is_not() -> None:
     clock = Time()
     scripts = FakeScripts(clock, {"ec1": 100})
-    scripts.missing.add(Verb.ONLINE)
+    scripts.missing.add(ScriptVerb.ONLINE)
     work = Work(scripts, clock, {}, Purpose.START, 1, (EC1,))
     assert work.advance(may_start=True)
     assert work.problem == "online ec1: the start ended with exit code 127"

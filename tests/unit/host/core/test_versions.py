@@ -14,7 +14,7 @@ from picoha.adapters.aws import items
 from picoha.adapters.aws.host_side import AwsCloud
 from picoha.domain.model import AgentPhase, InstanceId, Report, SlotName
 from picoha.domain.record import SCHEMA
-from picoha.host.core.ports import Kept, NotUnderstood
+from picoha.host.core.ports import NotUnderstood, SavedState
 from picoha.host.system.files import JsonDisk
 from unit.host.fakes import START, FakeHost, Table, Time, granted
 
@@ -107,7 +107,7 @@ def test_report_of_a_newer_schema_is_refused_and_still_says_whose_it_is() -> Non
 
 def test_state_that_a_newer_agent_kept_is_read_by_an_older_one(tmp_path: Path) -> None:
     disk = JsonDisk(tmp_path / "agent.json")
-    kept = Kept(SlotName("ec1"), InstanceId("i-1"), epoch=3, record=granted())
+    kept = SavedState(SlotName("ec1"), InstanceId("i-1"), epoch=3, record=granted())
     disk.save(kept)
     text = (tmp_path / "agent.json").read_text()
     (tmp_path / "agent.json").write_text(text.replace('{"slot"', '{"later": true, "slot"', 1))
@@ -116,12 +116,12 @@ def test_state_that_a_newer_agent_kept_is_read_by_an_older_one(tmp_path: Path) -
 
 def test_state_that_an_older_agent_kept_is_read_by_a_newer_one(tmp_path: Path) -> None:
     path = tmp_path / "agent.json"
-    JsonDisk(path).save(Kept(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3))
+    JsonDisk(path).save(SavedState(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3))
     plain = json.loads(path.read_text())
     for later in ("hostnames", "republished_key", "drained_epoch", "may_run"):
         del plain[later]
     path.write_text(json.dumps(plain))
-    assert JsonDisk(path).load() == Kept(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3)
+    assert JsonDisk(path).load() == SavedState(SlotName("ec1"), InstanceId("i-1"), epoch=3, highest_epoch=3)
 
 
 def test_state_that_nobody_understands_keeps_the_gate_closed_until_the_table_answers(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from picoha.domain.model import AgentPhase, InstanceId, Pico
 from picoha.domain.record import OrderVerb, Phase
-from picoha.host.core.ports import Verb
+from picoha.host.core.ports import ScriptVerb
 from unit.host.fakes import EC1, EC2, EC_ASSIGNMENT, FakeHost, Table, Time, granted
 
 TWO = replace(EC_ASSIGNMENT, picos=(EC1, EC2))
@@ -28,17 +28,19 @@ class Walk:
             host.scripts.takes_s = self.chance.choice([1.0, 15.0, 40.0])
             host.scripts.watch = self.referee(host)
 
-    def referee(self, host: FakeHost) -> Callable[[Verb, Pico | None], None]:
-        def look(verb: Verb, pico: Pico | None) -> None:
+    def referee(self, host: FakeHost) -> Callable[[ScriptVerb, Pico | None], None]:
+        def look(verb: ScriptVerb, pico: Pico | None) -> None:
             record, me = self.table.record, host.me.instance
             grants = record.holder == me and record.phase in (Phase.GRANTED, Phase.ACTIVE)
             is_ordered = record.order is not None and record.order.instance == me
-            if verb is Verb.ONLINE:
+            if verb is ScriptVerb.ONLINE:
                 kept = host.disk.kept
                 assert grants and (record.is_armed or is_ordered) and not host.cloud.is_cut
                 assert kept is not None and (kept.epoch, kept.boot_id) == (record.epoch, host.me.boot_id)
                 assert host.cloud.taken[-1] == record.epoch, "it was taken by the conditional write"
-            elif verb is Verb.OFFLINE and pico == EC2:  # the first of a stop; one that began is finished
+            elif (
+                verb is ScriptVerb.OFFLINE and pico == EC2
+            ):  # the first of a stop; one that began is finished
                 assert not grants or is_ordered or host.cloud.is_cut
 
         return look

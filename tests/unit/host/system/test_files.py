@@ -10,7 +10,7 @@ import pytest
 
 from picoha.domain.model import InstanceId, SlotName
 from picoha.host.core.names import apply
-from picoha.host.core.ports import Kept
+from picoha.host.core.ports import SavedState
 from picoha.host.system.files import JsonDisk, SystemHostsFile
 from picoha.host.system.network import SystemResolver, TcpReach
 from unit.host.fakes import granted
@@ -70,7 +70,7 @@ def test_write_that_fails_leaves_the_old_file_and_nothing_else(
 def test_disk_gives_back_what_was_saved(tmp_path: Path) -> None:
     disk = JsonDisk(tmp_path / "state.json")
     me = SlotName("ec1"), InstanceId("i-1")
-    kept = Kept(*me, 3, "boot-1", 4, has_read=True, record=granted(), hostnames=("a", "b"))
+    kept = SavedState(*me, 3, "boot-1", 4, has_read=True, record=granted(), hostnames=("a", "b"))
     disk.save(kept)
     assert disk.load() == kept
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600

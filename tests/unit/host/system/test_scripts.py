@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from picoha.clock import SystemClock
-from picoha.host.core.ports import Job, JobResult, Verb
+from picoha.host.core.ports import Job, JobResult, ScriptVerb
 from picoha.host.system.launcher import ScopeLauncher
 from picoha.host.system.processes import SHOWN_BYTES
 from picoha.host.system.scripts import Site, SystemScripts
@@ -25,8 +25,8 @@ def script(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def begin(site: Site, verb: Verb, **setting: str) -> Job:
-    job = SystemScripts(site, SystemClock()).begin(verb, None if "-" in verb else EC1, setting)
+def begin(site: Site, verb: ScriptVerb, **script_environment: str) -> Job:
+    job = SystemScripts(site, SystemClock()).begin(verb, None if "-" in verb else EC1, script_environment)
     assert job is not None
     return job
 
@@ -47,13 +47,13 @@ def site(tmp_path: Path) -> Site:
 
 def test_start_gets_the_vendors_arguments_and_the_slots_setting(site: Site) -> None:
     script(site.ha_dir, "online", 'echo "$@ $PICOHA_EPOCH"; exit 104')
-    result = ended(begin(site, Verb.ONLINE, PICOHA_EPOCH="7"))
+    result = ended(begin(site, ScriptVerb.ONLINE, PICOHA_EPOCH="7"))
     assert result == JobResult(104, "/opt/java /opt/mz mzadmin ec1 7\n")
 
 
 def test_job_ends_with_its_script_although_a_pico_still_holds_the_output(site: Site) -> None:
     script(site.ha_dir, "online", f"sleep 30 & echo $! > {site.ha_dir}/pid; echo started; exit 0")
-    job = begin(site, Verb.ONLINE)
+    job = begin(site, ScriptVerb.ONLINE)
     assert ended(job) == JobResult(0, "started\n")
     assert is_alive(site.ha_dir / "pid"), "the pico outlives the script that started it"
     job.stop()
@@ -61,7 +61,7 @@ def test_job_ends_with_its_script_although_a_pico_still_holds_the_output(site: S
 
 def test_stopped_job_dies_with_all_that_it_started(site: Site) -> None:
     script(site.ha_dir, "offline", f"sleep 60 & echo $! > {site.ha_dir}/pid; wait")
-    job = begin(site, Verb.OFFLINE)
+    job = begin(site, ScriptVerb.OFFLINE)
     while not (site.ha_dir / "pid").exists() or not (site.ha_dir / "pid").read_text().endswith("\n"):
         assert job.poll() is None
     job.stop()
@@ -70,13 +70,13 @@ def test_stopped_job_dies_with_all_that_it_started(site: Site) -> None:
 
 def test_long_output_is_shown_from_both_ends(site: Site) -> None:
     script(site.ha_dir, "online", "echo first; head -c 10000000 /dev/zero; echo Started with errors")
-    output = ended(begin(site, Verb.ONLINE)).output
+    output = ended(begin(site, ScriptVerb.ONLINE)).output
     assert output.startswith("first\n") and output.endswith("Started with errors\n")
     assert len(output) == 2 * SHOWN_BYTES
 
 
 def test_missing_script_is_127_and_says_which(site: Site) -> None:
-    result = ended(begin(site, Verb.CLEAN))
+    result = ended(begin(site, ScriptVerb.CLEAN))
     assert result.code == 127
     assert str(site.ha_dir / "clean") in result.output
 
@@ -85,8 +85,8 @@ def test_stop_needs_no_room_for_its_output_and_a_start_does(site: Site, tmp_path
     script(site.ha_dir, "offline", "exit 0")
     script(site.ha_dir, "online", "exit 0")
     nowhere = replace(site, log_dir=tmp_path / "absent")
-    assert ended(begin(nowhere, Verb.OFFLINE)) == JobResult(0, "")
-    assert ended(begin(nowhere, Verb.ONLINE)).code != 0
+    assert ended(begin(nowhere, ScriptVerb.OFFLINE)) == JobResult(0, "")
+    assert ended(begin(nowhere, ScriptVerb.ONLINE)).code != 0
 
 
 def test_hooks_run_in_order_and_the_first_failure_ends_them(site: Site) -> None:
@@ -95,19 +95,19 @@ def test_hooks_run_in_order_and_the_first_failure_ends_them(site: Site) -> None:
     script(folder, "20-second", "echo second; exit 3")
     script(folder, "30-third", "echo third")
     (folder / "15-notes.txt").write_text("not executable")
-    result = ended(begin(site, Verb.PRE_START, PICOHA_SLOT="ec1"))
+    result = ended(begin(site, ScriptVerb.PRE_START, PICOHA_SLOT="ec1"))
     assert result == JobResult(3, "first ec1\nsecond\n")
 
 
 def test_host_without_hooks_or_republish_has_nothing_to_run(site: Site) -> None:
     scripts = SystemScripts(site, SystemClock())
-    assert scripts.begin(Verb.PRE_START, None, {}) is None
-    assert scripts.begin(Verb.REPUBLISH, None, {}) is None
+    assert scripts.begin(ScriptVerb.PRE_START, None, {}) is None
+    assert scripts.begin(ScriptVerb.REPUBLISH, None, {}) is None
 
 
 def test_republish_runs_the_configured_command(site: Site) -> None:
     scripts = SystemScripts(replace(site, republish=("/bin/echo", "published")), SystemClock())
-    job = scripts.begin(Verb.REPUBLISH, None, {})
+    job = scripts.begin(ScriptVerb.REPUBLISH, None, {})
     assert job is not None and ended(job) == JobResult(0, "published\n")
 
 
@@ -115,8 +115,10 @@ def test_republish_runs_the_configured_command(site: Site) -> None:
 class EchoLauncher:
     """Prints what it would launch, and for whom."""
 
-    def command(self, unit: str, argv: Sequence[str], setting: Mapping[str, str], user: str) -> list[str]:
-        return ["/bin/echo", "as", user or "root", setting.get("MZ_PLATFORM", "-"), *argv]
+    def command(
+        self, unit: str, argv: Sequence[str], script_environment: Mapping[str, str], user: str
+    ) -> list[str]:
+        return ["/bin/echo", "as", user or "root", script_environment.get("MZ_PLATFORM", "-"), *argv]
 
     def stop_command(self, unit: str) -> list[str]:
         return []
@@ -125,10 +127,13 @@ class EchoLauncher:
 def test_launcher_stands_before_every_script_that_may_leave_a_pico(site: Site) -> None:
     script(site.hooks_dir / "pre-start.d", "10-first", "exit 0")
     launched = replace(site, launcher=EchoLauncher(), republish=("/opt/mz/bin/mzsh", "service"))
-    said = {verb: ended(begin(launched, verb)).output.split()[:4] for verb in (Verb.ONLINE, Verb.CLEAN)}
-    assert said[Verb.ONLINE] == ["as", "mzadmin", "-", f"{site.ha_dir}/online"]
-    assert said[Verb.CLEAN] == ["as", "mzadmin", "http://localhost:9000", f"{site.ha_dir}/clean"]
-    assert ended(begin(launched, Verb.PRE_START)).output.startswith("as root")
+    said = {
+        verb: ended(begin(launched, verb)).output.split()[:4]
+        for verb in (ScriptVerb.ONLINE, ScriptVerb.CLEAN)
+    }
+    assert said[ScriptVerb.ONLINE] == ["as", "mzadmin", "-", f"{site.ha_dir}/online"]
+    assert said[ScriptVerb.CLEAN] == ["as", "mzadmin", "http://localhost:9000", f"{site.ha_dir}/clean"]
+    assert ended(begin(launched, ScriptVerb.PRE_START)).output.startswith("as root")
 
 
 def test_scope_is_opened_by_systemd_and_not_by_the_agent() -> None:

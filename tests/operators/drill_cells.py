@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from picoha.cli import client, options
-from picoha.cli.client import OnDesk
+from picoha.cli.client import DrillOperator
 from picoha.cli.main import main
 from picoha.drills.story import Story, read_story
 
@@ -22,7 +22,7 @@ UNFOLDED = ("         ->", "Error: Invalid value for ")
 CALM = Story(title="the demo cell", duration_s=0)
 
 
-class Kept(OnDesk):
+class Kept(DrillOperator):
     """A cell on the desk that several commands meet one after the other."""
 
     def close(self) -> None:
@@ -38,7 +38,7 @@ class Terminal:
 
     def __init__(self, cell: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cell = cell
-        self.world = cell.desk.world
+        self.world = cell.drill.world
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(client, "OnDesk", lambda story, at_s: cell)
 
