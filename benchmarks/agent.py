@@ -159,7 +159,7 @@ def sdk_ms(rig: HostRig, rounds: int = 100) -> float:
         cloud = cloud_of("demo", "ec1", REGION)
         report = rig.running()
         calls = (cloud.read_slot, lambda: cloud.put_report(report), lambda: cloud.publish(1.0))
-        return sum(_thread_ms(one, rounds) for one in calls)
+        return sum(_thread_ms(call, rounds) for call in calls)
 
 
 def _thread_ms(call: Callable[[], object], rounds: int) -> float:

@@ -175,8 +175,8 @@ def desk_speed(rounds: int) -> None:
     head()
     row("wall", "s", walls, 2)
     row("CPU", "s", [one / 1000 for one in cpus], 2)
-    row("calls in a second of wall time", "", [calls / one for one in walls], 0)
-    row("virtual seconds in a second of wall time", "", [virtual_s / one for one in walls], 0)
+    row("calls in a second of wall time", "", [calls / wall for wall in walls], 0)
+    row("virtual seconds in a second of wall time", "", [virtual_s / wall for wall in walls], 0)
 
 
 def _played_through(story: Story) -> tuple[float, int]:
@@ -215,7 +215,7 @@ def agent_cycles(rounds: int) -> None:
     print(f"  in {len(samples)} cycles: {_counted(calls)}")
     head()
     row("a cycle, without the desk's part: CPU", "ms", samples, 2)
-    row("share of one core at a cycle in 10 s", "%", [one / 100 for one in samples], 3)
+    row("share of one core at a cycle in 10 s", "%", [sample / 100 for sample in samples], 3)
 
 
 def main() -> None:

@@ -119,8 +119,8 @@ def import_split(rounds: int) -> None:
     head()
     samples = [_import_times() for _ in range(rounds)]
     for family in dict.fromkeys((*FAMILIES.values(), OTHERS)):
-        row(family, "ms", [one.get(family, 0.0) for one in samples])
-    row("all", "ms", [sum(one.values()) for one in samples])
+        row(family, "ms", [sample.get(family, 0.0) for sample in samples])
+    row("all", "ms", [sum(sample.values()) for sample in samples])
 
 
 def _import_times() -> Mapping[str, float]:

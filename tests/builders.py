@@ -139,8 +139,8 @@ def a_free_address(slot: str = PLATFORM) -> Address:
 def picos_that(slot: str, health: Health, code: int | None) -> dict[str, PicoReading]:
     """Readings of all picos of a slot with one judged answer."""
     return {
-        one.name: PicoReading(health, code, "" if health.is_good else f"exit code {code}")
-        for one in a_spec(slot).picos
+        pico.name: PicoReading(health, code, "" if health.is_good else f"exit code {code}")
+        for pico in a_spec(slot).picos
     }
 
 
@@ -170,7 +170,7 @@ def a_sick_report(slot: str = EC1, samples: int = 3, **fields: Any) -> Report:
 
 def an_assignment(slot: str = EC1, spec: SlotSpec | None = None, **fields: Any) -> Assignment:
     spec = spec or a_spec(slot)
-    tests = tuple(str(one) for one in spec.depends_on if one.scheme in ("tcp", "mount"))
+    tests = tuple(str(dependency) for dependency in spec.depends_on if dependency.scheme in ("tcp", "mount"))
     told = Assignment(spec.kind, spec.hostname, spec.container, spec.picos, "mz-platform", EIP, tests)
     return replace(told, **fields)
 
@@ -271,7 +271,7 @@ def a_silent_slot(slot: str = EC1, seconds: float = 95, **fields: Any) -> SlotOb
 
 def an_observation(*observed_slots: SlotObservation, mode: Mode = Mode.ENFORCE, **fields: Any) -> Observation:
     """The demo cell, seen now; each given sight stands for its slot or is added to the cell."""
-    given = {one.name: one for one in observed_slots}
+    given = {slot.name: slot for slot in observed_slots}
     slots = {name: a_slot(name) for name in SLOTS} | given
     seen = Observation(
         now=NOW,
@@ -334,7 +334,7 @@ def saved(seen: Observation, slot: str, change: Change | None) -> Observation:
     if change is None:
         return seen
     record = replace(change.record, ver=change.record.ver + 1)
-    left = tuple(one for one in seen.slot(SlotName(slot)).requests if one.id != change.consumes)
+    left = tuple(request for request in seen.slot(SlotName(slot)).requests if request.id != change.consumes)
     slots = (replace(one, record=record, requests=left) if one.name == slot else one for one in seen.slots)
     brake = replace(change.brake, ver=change.brake.ver + 1) if change.brake else seen.brake
     mode = replace(change.mode, ver=change.mode.ver + 1) if change.mode else seen.mode

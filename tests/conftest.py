@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures of all tests after the run, in the order of the files."""
-    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    reports = [getreport for kind in ("passed", "failed") for getreport in terminalreporter.getreports(kind)]
     said = [
         f"{one.nodeid.split('::')[0]}: {text}"
         for one in sorted(reports, key=lambda report: report.nodeid)

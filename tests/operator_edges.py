@@ -57,12 +57,12 @@ def _named(observed: SlotObservation, verb: RequestVerb) -> InstanceId | None:
     hosts = observed.hosts if isinstance(observed.hosts, tuple) else ()
     if verb is RequestVerb.CONFIRM_FENCED:
         return owed[0] if owed else holder_of(observed.name)
-    return next((one.instance for one in hosts if one.state is _RUNNING), NEW)
+    return next((host.instance for host in hosts if host.state is _RUNNING), NEW)
 
 
 def _is_going(observed: SlotObservation) -> bool:
     hosts = observed.hosts if isinstance(observed.hosts, tuple) else ()
-    return any(one.state is _GOING for one in hosts)
+    return any(host.state is _GOING for host in hosts)
 
 
 def _others_that_connect_to_nobody(slot: str) -> tuple[SlotObservation, ...]:

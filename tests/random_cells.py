@@ -116,7 +116,7 @@ def hosts(draw: st.DrawFn, slot: str) -> Any:
 @st.composite
 def groups(draw: st.DrawFn, slot: str) -> Any:
     names = sorted(draw(st.sets(st.sampled_from(pool(slot)))))
-    members = [Member(one, draw(st.sampled_from(LIFECYCLES))) for one in names]
+    members = [Member(name, draw(st.sampled_from(LIFECYCLES))) for name in names]
     sizes = draw(st.sampled_from(((1, 1, 1), (1, 1, 1), (1, 1, 1), (0, 1, 1), (1, 2, 1), (0, 1, 0))))
     group = a_group(slot, min_size=sizes[0], max_size=sizes[1], desired=sizes[2])
     return replace(group, members=tuple(members))

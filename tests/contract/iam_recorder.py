@@ -55,7 +55,7 @@ def _instances(world: World, params: Any) -> Needs:
 
 
 def _interface(world: World, interface: str) -> Needs:
-    found = [one for one in world.ec2.instances.values() if one.interface_id == interface]
+    found = [instance for instance in world.ec2.instances.values() if instance.interface_id == interface]
     tags = found[0].interface_tags if found else {}
     yield arn("ec2", f"network-interface/{interface}"), _tagged("ec2", tags)
 
@@ -64,16 +64,16 @@ def _associate(world: World, params: Any) -> Needs:
     address = world.addresses.addresses[params["AllocationId"]]
     yield arn("ec2", f"elastic-ip/{address.allocation_id}"), _tagged("ec2", address.tags)
     yield from _interface(world, params["NetworkInterfaceId"])
-    for one in world.ec2.instances.values():
-        if one.interface_id == params["NetworkInterfaceId"]:
-            yield arn("ec2", f"instance/{one.id}"), _tagged("ec2", one.tags)
+    for instance in world.ec2.instances.values():
+        if instance.interface_id == params["NetworkInterfaceId"]:
+            yield arn("ec2", f"instance/{instance.id}"), _tagged("ec2", instance.tags)
 
 
 def _disassociate(world: World, params: Any) -> Needs:
-    for one in world.addresses.addresses.values():
-        if one.association_id == params["AssociationId"]:
-            yield arn("ec2", f"elastic-ip/{one.allocation_id}"), _tagged("ec2", one.tags)
-            yield from _interface(world, str(one.interface_id))
+    for address in world.addresses.addresses.values():
+        if address.association_id == params["AssociationId"]:
+            yield arn("ec2", f"elastic-ip/{address.allocation_id}"), _tagged("ec2", address.tags)
+            yield from _interface(world, str(address.interface_id))
 
 
 def _group(world: World, name: str) -> Needs:
@@ -217,8 +217,8 @@ class Recorder(CallGate):
     def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
         """Note one call."""
         self.calls += 1
-        for one in requests(self._world, service, operation, params):
-            self.found.setdefault(kind(one), one)
+        for request in requests(self._world, service, operation, params):
+            self.found.setdefault(kind(request), request)
 
 
 @dataclass(frozen=True)

@@ -162,5 +162,5 @@ def _retagged(context: Context, changed: Mapping[str, str | None]) -> Context:
 
 def _partitions(request: Request) -> Iterator[Request]:
     if LEADING in request.context:
-        for one in PARTITIONS:
-            yield replace(request, context={**request.context, LEADING: frozenset({one})})
+        for partition in PARTITIONS:
+            yield replace(request, context={**request.context, LEADING: frozenset({partition})})

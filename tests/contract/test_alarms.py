@@ -44,7 +44,7 @@ def holds(rule: dict[str, Any], values: dict[str, int]) -> bool:
     left, right = rule["RuleCondition"]["Fn::Equals"]
     if str(values[left["Ref"]]) != right:
         return True
-    contained = (one["Assert"]["Fn::Contains"] for one in rule["Assertions"])
+    contained = (assertion["Assert"]["Fn::Contains"] for assertion in rule["Assertions"])
     return all(str(values[one["Ref"]]) in allowed for allowed, one in contained)
 
 
@@ -79,7 +79,9 @@ def test_only_what_must_see_silence_takes_it_for_a_failure() -> None:
     for name in breaching:
         measured, judged = alarms()[name]["Metrics"]
         assert judged["Expression"] == f"FILL({measured['Id']}, 0)"
-        assert [one["Id"] for one in alarms()[name]["Metrics"] if one["ReturnData"]] == [judged["Id"]]
+        assert [metric["Id"] for metric in alarms()[name]["Metrics"] if metric["ReturnData"]] == [
+            judged["Id"]
+        ]
 
 
 # One per slot.
@@ -93,7 +95,7 @@ def test_each_slot_has_an_alarm_on_failure_and_on_silence(slot: str) -> None:
     assert measured["MetricStat"]["Stat"] == "Minimum"
     metric = measured["MetricStat"]["Metric"]
     assert (metric["Namespace"], metric["MetricName"]) == ("picoha", "Healthy")
-    dimensions = {one["Name"]: one["Value"] for one in metric["Dimensions"]}
+    dimensions = {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]}
     assert dimensions == {"Cell": {"Ref": "CellName"}, "Slot": slot}
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
 

@@ -55,7 +55,7 @@ def value(given: Any) -> str:
 
 
 def tags(properties: dict[str, Any]) -> dict[str, str]:
-    return {one["Key"]: value(one["Value"]) for one in properties["Tags"]}
+    return {tag["Key"]: value(tag["Value"]) for tag in properties["Tags"]}
 
 
 def test_cfn_lint_accepts_it() -> None:
@@ -94,7 +94,7 @@ def test_a_launch_is_held_and_ends_unless_picoha_releases_it(name: str) -> None:
 @pytest.mark.parametrize("name", GROUPS)
 def test_its_tags_are_read_as_a_slot_and_reach_every_host(name: str) -> None:
     group = groups()[name]
-    assert all(one["PropagateAtLaunch"] is True for one in group["Tags"])
+    assert all(tag["PropagateAtLaunch"] is True for tag in group["Tags"])
     assert all(METADATA_KEY.fullmatch(key) for key in tags(group))
     spec = spec_of(tags(group), name)
     assert not isinstance(spec, str), spec
@@ -109,7 +109,11 @@ def test_hostnames_and_slots_are_those_of_the_controllers_default_list() -> None
 
 
 def test_every_groups_rebalancing_is_suspended() -> None:
-    [kind] = {one["Type"] for one in cell()["Resources"].values() if one["Type"].startswith("Custom::")}
+    [kind] = {
+        resource["Type"]
+        for resource in cell()["Resources"].values()
+        if resource["Type"].startswith("Custom::")
+    }
     suspended = [one["Group"]["Ref"] for one in of_type(cell(), kind).values()]
     assert sorted(suspended) == sorted(GROUPS)
 
@@ -181,7 +185,9 @@ def test_a_host_shows_its_tags_by_version_2_only_and_reaches_aws_before_its_addr
     [interface] = data["NetworkInterfaces"]
     assert interface["AssociatePublicIpAddress"] is True
     assert interface["DeleteOnTermination"] is True
-    tagged = {one["ResourceType"]: tags(one) for one in data["TagSpecifications"]}
+    tagged = {
+        specification["ResourceType"]: tags(specification) for specification in data["TagSpecifications"]
+    }
     assert tagged["network-interface"] == {"picoha:cell": CELL}
     for device in data["BlockDeviceMappings"]:
         assert device["Ebs"]["Encrypted"] is device["Ebs"]["DeleteOnTermination"] is True
@@ -223,7 +229,7 @@ def test_every_slot_has_its_own_tagged_address() -> None:
     addresses = of_type(cell(), "AWS::EC2::EIP")
     slots = {name: tags(one)["picoha:slot"] for name, one in addresses.items()}
     assert slots == {f"{name}Address": slot for name, slot in GROUPS.items()}
-    assert {tags(one)["picoha:cell"] for one in addresses.values()} == {CELL}
+    assert {tags(address)["picoha:cell"] for address in addresses.values()} == {CELL}
 
 
 # What may be done, and the second doorbell.

@@ -116,7 +116,7 @@ def alarm_arns(text: str) -> set[str]:
 
 
 def widgets(kind: str) -> list[dict[str, Any]]:
-    return [one["properties"] for one in body()["widgets"] if one["type"] == kind]
+    return [widget["properties"] for widget in body()["widgets"] if widget["type"] == kind]
 
 
 def published() -> dict[str, set[tuple[str, ...]]]:
@@ -126,19 +126,19 @@ def published() -> dict[str, set[tuple[str, ...]]]:
         for told in line.get("_aws", {}).get("CloudWatchMetrics", ()):
             assert told["Namespace"] == "picoha"
             for metric in told["Metrics"]:
-                dimensions = {tuple(sorted(one)) for one in told["Dimensions"]}
+                dimensions = {tuple(sorted(dimension)) for dimension in told["Dimensions"]}
                 found.setdefault(metric["Name"], set()).update(dimensions)
     [counted] = of_type(rendered(), "AWS::Logs::MetricFilter").values()
     [transformed] = counted["MetricTransformations"]
-    keys = tuple(one["Key"] for one in transformed["Dimensions"])
+    keys = tuple(dimension["Key"] for dimension in transformed["Dimensions"])
     return found | {transformed["MetricName"]: {keys}}
 
 
 def metrics_shown() -> list[tuple[str, str, dict[str, str]]]:
     shown = []
     for widget in widgets("metric"):
-        for one in widget["metrics"]:
-            plain = [part for part in one if isinstance(part, str)]
+        for metric in widget["metrics"]:
+            plain = [part for part in metric if isinstance(part, str)]
             if plain:
                 shown.append((plain[0], plain[1], dict(zip(plain[2::2], plain[3::2], strict=True))))
     return shown
@@ -146,11 +146,11 @@ def metrics_shown() -> list[tuple[str, str, dict[str, str]]]:
 
 def test_it_is_json_and_every_widget_has_its_place_alone() -> None:
     taken: set[tuple[int, int]] = set()
-    for one in body()["widgets"]:
+    for widget in body()["widgets"]:
         place = {
             (x, y)
-            for x in range(one["x"], one["x"] + one["width"])
-            for y in range(one["y"], one["y"] + one["height"])
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
         }
         assert not place & taken
         assert max(x for x, _ in place) < 24
@@ -173,8 +173,8 @@ def test_the_health_of_every_slot_is_found_without_a_list_of_slots() -> None:
     [search] = [
         part["expression"]
         for widget in widgets("metric")
-        for one in widget["metrics"]
-        for part in one
+        for metric in widget["metrics"]
+        for part in metric
         if isinstance(part, dict) and "expression" in part
     ]
     schema = re.match(r"SEARCH\('\{picoha,(\w+),(\w+)} MetricName=\"(\w+)\" Cell=\"(\w+)\"'", search)

@@ -89,7 +89,7 @@ def test_a_block_is_replaced_between_its_markers_only() -> None:
 def anchors(path: Path) -> set[str]:
     """Return the anchors that the headings of a document get."""
     headings = re.findall(r"^#+ (.+)$", read(path), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
@@ -121,7 +121,7 @@ def test_every_option_that_is_shown_exists(path: Path) -> None:
     wrong = []
     for line in code_of(path):
         for name, rest in re.findall(r"(?:^|[\s/])picoha ([a-z][a-z-]*)((?: +[^\s|]+)*)", line):
-            options = {text for one in main.commands[name].params for text in one.opts}
+            options = {text for param in main.commands[name].params for text in param.opts}
             wrong += [one for one in re.findall(r"--[a-z-]+", rest) if one not in options]
     assert wrong == []
 

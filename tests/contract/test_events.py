@@ -55,12 +55,15 @@ class Cell:
     def kept(self) -> dict[str, Any]:
         """Return the table without the hosts' own rows, which agents write all the time."""
         items = self.drill.world.table.items()
-        return {repr((one["pk"], one["sk"])): one for one in items if one["pk"] != {"S": HOSTS}}
+        return {repr((item["pk"], item["sk"])): item for item in items if item["pk"] != {"S": HOSTS}}
 
     def hosts(self) -> dict[str, str]:
         """Return what EC2 says of every host, and who has the address."""
-        states = {one.id: one.state for one in self.drill.world.ec2.instances.values()}
-        held = {one.public_ip: str(one.interface_id) for one in self.drill.world.addresses.addresses.values()}
+        states = {instance.id: instance.state for instance in self.drill.world.ec2.instances.values()}
+        held = {
+            address.public_ip: str(address.interface_id)
+            for address in self.drill.world.addresses.addresses.values()
+        }
         return states | held
 
 
@@ -75,7 +78,7 @@ def cell() -> Iterator[Cell]:
 def test_every_file_of_the_directory_is_read() -> None:
     assert len(EVENTS) >= 21
     assert {path.name for path in (ROOT / "events").iterdir()} == {"README.md"} | {
-        f"{one}.json" for one in EVENTS
+        f"{event}.json" for event in EVENTS
     }
 
 

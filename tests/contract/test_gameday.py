@@ -76,8 +76,10 @@ def test_they_are_these_and_each_is_an_output() -> None:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_it_ends_when_picoha_is_silent_or_asks_for_a_human(name: str) -> None:
-    stops = {resolved(one["Value"]) for one in experiments()[name]["StopConditions"]}
-    assert {one["Source"] for one in experiments()[name]["StopConditions"]} == {"aws:cloudwatch:alarm"}
+    stops = {resolved(condition["Value"]) for condition in experiments()[name]["StopConditions"]}
+    assert {condition["Source"] for condition in experiments()[name]["StopConditions"]} == {
+        "aws:cloudwatch:alarm"
+    }
     alarms = of_type(rendered(), "AWS::CloudWatch::Alarm")
     names = (resolved(alarms[one]["AlarmName"]) for one in ("ControllerSilent", "OperationStuck"))
     assert stops == {f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{one}" for one in names}
@@ -103,7 +105,7 @@ def test_it_reaches_hosts_of_its_cell_by_tag_and_all_else_by_its_own_name(name: 
         assert (kind, experiment["Targets"][target_name]["ResourceType"]) == expected
 
 
-@pytest.mark.parametrize("name", [one for one in EXPERIMENTS if one != "Storm"])
+@pytest.mark.parametrize("name", [experiment for experiment in EXPERIMENTS if experiment != "Storm"])
 def test_it_reaches_one_slot_only(name: str) -> None:
     for target in experiments()[name]["Targets"].values():
         if target["ResourceType"] == "aws:ec2:instance":

@@ -162,12 +162,14 @@ MUTATIONS: list[tuple[str, Mutation, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("mutate", "told"), [pytest.param(*one[1:], id=one[0]) for one in MUTATIONS])
+@pytest.mark.parametrize(
+    ("mutate", "told"), [pytest.param(*mutation[1:], id=mutation[0]) for mutation in MUTATIONS]
+)
 def test_a_wrong_policy_is_told(mutate: Mutation, told: str) -> None:
     policy = deployed_policies()["ReconcileRole"]
     mutate(policy)
     problems = unlike(grants_of(*CONTROLLER), policy) + too_wide(policy)
-    assert any(one.startswith(told) for one in problems), problems
+    assert any(problem.startswith(told) for problem in problems), problems
 
 
 @pytest.mark.parametrize("name", CONTROLLER)

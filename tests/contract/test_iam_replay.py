@@ -92,7 +92,7 @@ def test_every_grant_is_used_by_a_story_or_says_why_not(role: str, everything: N
 def test_no_change_is_allowed_on_what_belongs_to_somebody_else(role: str, everything: Needed) -> None:
     policy = deployed_policies()[role]
     told = overreach(policy, everything[REPLAYED[role]], keyed=role != "ReconcileRole")
-    partitions = {one for one in PARTITIONS for line in told if f"['{one}']" in line}
+    partitions = {partition for partition in PARTITIONS for line in told if f"['{partition}']" in line}
     assert partitions == set(UNLIMITED.get(role, ()))
     assert all("dynamodb:LeadingKeys" in line for line in told), told
 
@@ -142,8 +142,8 @@ def _action_mutants(actions: list[str]) -> Iterator[Mutant]:
     yield "all of the service", _with(Action=f"{service}:*")
     initial = actions[0].partition(":")[2][0]
     yield "a wildcard more", _with(Action=[*actions, f"{service}:{initial}*"])
-    for one in actions if len(actions) > 1 else ():
-        yield f"without {one}", _with(Action=[other for other in actions if other != one])
+    for action in actions if len(actions) > 1 else ():
+        yield f"without {action}", _with(Action=[other for other in actions if other != action])
 
 
 def _resource_mutants(resources: list[str]) -> Iterator[Mutant]:
@@ -151,9 +151,9 @@ def _resource_mutants(resources: list[str]) -> Iterator[Mutant]:
         yield "no resource", _with(Resource="arn:aws:s3:::nothing")
         return
     yield "any resource", _with(Resource="*")
-    for one in resources:
-        others = [other for other in resources if other != one]
-        parts = one.split(":", 5)
+    for resource in resources:
+        others = [other for other in resources if other != resource]
+        parts = resource.split(":", 5)
         yield (
             f"any account's {parts[5]}",
             _with(Resource=[*others, ":".join([*parts[:3], "*", "*", parts[5]])]),
@@ -161,7 +161,7 @@ def _resource_mutants(resources: list[str]) -> Iterator[Mutant]:
         if others:
             yield f"without {parts[5]}", _with(Resource=others)
         if "*" not in parts[5]:
-            yield f"all like {parts[5]}", _with(Resource=[*others, one.rpartition("-")[0] + "-*"])
+            yield f"all like {parts[5]}", _with(Resource=[*others, resource.rpartition("-")[0] + "-*"])
     yield "a resource more", _with(Resource=[*resources, "arn:aws:ec2:eu-west-1:123456789012:volume/*"])
 
 
@@ -228,8 +228,8 @@ def test_a_statement_that_grants_more_or_less_is_told(role: str, sid: str, every
 
 
 def test_how_many_mutants_there_are(figure: Callable[[str], None]) -> None:
-    statements = [one for role in REPLAYED for one in deployed_policies()[role]]
-    count = sum(1 for one in statements for _ in mutants(one))
+    statements = [policy for role in REPLAYED for policy in deployed_policies()[role]]
+    count = sum(1 for statement in statements for _ in mutants(statement))
     figure(f"{count} mutants of {len(statements)} IAM statements, each told by the test of its statement")
     assert count > 300
 

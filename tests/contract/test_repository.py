@@ -152,7 +152,7 @@ def test_the_function_and_the_tests_use_the_versions_of_the_runtime_file() -> No
 
 def test_the_function_bundles_its_requirements_but_not_boto3() -> None:
     project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
-    declared = {re.split(r"[<>=]", one)[0] for one in project["dependencies"]}
+    declared = {re.split(r"[<>=]", dependency)[0] for dependency in project["dependencies"]}
     bundled = {name for name, _ in pins(ROOT / "src" / "requirements.txt")}
     assert declared - bundled == {"boto3"}
     assert not bundled & {"boto3", "botocore", "s3transfer", "click"}

@@ -26,7 +26,7 @@ def calls_a_human(decision: Decision) -> bool:
 
 def test_every_rule_that_calls_a_human_has_its_section() -> None:
     decisions = (decide_slot(one.seen, one.slot, one.policy) for one in golden_cases())
-    paging = {one.rule for one in decisions if calls_a_human(one)}
+    paging = {decision.rule for decision in decisions if calls_a_human(decision)}
     assert len(paging) > 20
     assert paging - ANSWERED == set()
     assert ANSWERED - {row.number for row in SLOT_RULES} == set()
@@ -44,7 +44,7 @@ def test_every_command_and_every_link_of_the_runbook_exists() -> None:
     assert named
     assert named - set(main.commands) == set()
     links = re.findall(r"\]\(([^)#]+)\)", PAGE)
-    assert [one for one in links if not (ROOT / "docs" / one).exists()] == []
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
 
 
 def test_every_section_says_what_it_means_what_to_look_at_and_what_to_do() -> None:

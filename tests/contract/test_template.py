@@ -86,7 +86,7 @@ def test_checkov_finds_what_the_skip_list_gives_a_reason_for_and_nothing_else(re
     )
     results = json.loads(done.stdout)["results"]
     assert len(results["passed_checks"]) > 40 and not results["parsing_errors"], done.stderr
-    assert {one["check_id"] for one in results["failed_checks"]} == set(skipped)
+    assert {check["check_id"] for check in results["failed_checks"]} == set(skipped)
 
 
 def test_every_skip_of_checkov_carries_its_reason() -> None:
@@ -143,8 +143,10 @@ def test_every_function_has_a_failure_destination_and_no_async_retry() -> None:
     settings = of_type(rendered(), "AWS::Lambda::EventInvokeConfig").values()
     aliases = of_type(rendered(), "AWS::Lambda::Alias").values()
     for name in of_type(rendered(), "AWS::Serverless::Function"):
-        qualifiers = {one["Name"] for one in aliases if one["FunctionName"] == {"Ref": name}} or {"$LATEST"}
-        covered = [one for one in settings if one["FunctionName"] == {"Ref": name}]
+        qualifiers = {aliase["Name"] for aliase in aliases if aliase["FunctionName"] == {"Ref": name}} or {
+            "$LATEST"
+        }
+        covered = [setting for setting in settings if setting["FunctionName"] == {"Ref": name}]
         assert {one["Qualifier"] for one in covered} == qualifiers
         for one in covered:
             assert one["DestinationConfig"]["OnFailure"]["Destination"]
@@ -249,7 +251,11 @@ def test_every_change_to_hosts_addresses_and_groups_is_limited_to_the_cell() -> 
 
 
 def test_a_host_without_the_owners_signature_cannot_be_terminated() -> None:
-    [fence] = [one for one in statements(source()) if "ec2:TerminateInstances" in as_list(one["Action"])]
+    [fence] = [
+        statement
+        for statement in statements(source())
+        if "ec2:TerminateInstances" in as_list(statement["Action"])
+    ]
     assert fence["Condition"]["StringEquals"]["ec2:ResourceTag/picoha:fenceable"] == "true"
 
 

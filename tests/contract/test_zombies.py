@@ -158,7 +158,7 @@ def unsafe(name: str, source: str) -> Iterator[str]:
 
 def arguments(call: Call) -> dict[str, ast.expr]:
     """Return the keyword arguments of a call; `**something` counts as none of them."""
-    return {one.arg: one.value for one in call.node.keywords if one.arg is not None}
+    return {keyword.arg: keyword.value for keyword in call.node.keywords if keyword.arg is not None}
 
 
 def product() -> list[Path]:
@@ -243,7 +243,7 @@ def test_a_forbidden_call_is_told_however_it_is_spelled(name: str) -> None:
 
 def test_a_sensor_that_changes_something_is_told() -> None:
     source = source_of("sensors").replace("describe_addresses(", "disassociate_address(")
-    assert [one.partition(": ")[2] for one in zombies("sensors", source)] == [
+    assert [zomby.partition(": ")[2] for zomby in zombies("sensors", source)] == [
         "DisassociateAddress has no place in sensors"
     ]
 

@@ -95,7 +95,7 @@ class Aws(Server):
         self.table.create_table(
             TableName=self.name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in keys],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
             KeySchema=[{"AttributeName": one, "KeyType": kind} for one, kind in keys.items()],  # type: ignore[typeddict-item]  # the two words above
         )
 

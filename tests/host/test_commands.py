@@ -129,7 +129,7 @@ def test_check_names_who_else_starts_picos(
     (places / "other").write_text("# mzsh startup, as it was before\nmzsh status\n")
     (places / path).write_text(f"# ours\n{line}\n")
     monkeypatch.setattr(examine, "_STARTERS", (str(places), str(tmp_path / "absent")))
-    starters = [one for one in found(told, "BAD").splitlines() if "starts picos too" in one]
+    starters = [splitline for splitline in found(told, "BAD").splitlines() if "starts picos too" in splitline]
     assert starters == [f"BAD  {places / path} starts picos too: only the agent may, or two can be active"]
 
 

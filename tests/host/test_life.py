@@ -28,7 +28,7 @@ def started(host: HostRig, aws: Aws) -> Iterator[HostRig]:
 
 def test_granted_host_writes_its_names_starts_its_pico_and_publishes(started: HostRig, aws: Aws) -> None:
     assert started.pid()
-    assert [one[1:3] for one in started.starts] == [["i-1", "1"]]
+    assert [start[1:3] for start in started.starts] == [["i-1", "1"]]
     text = started.hosts_file.read_text()
     assert BEGIN in text and END in text and "10.9.9.9 other" in text
     report = started.running()
@@ -64,7 +64,7 @@ def test_lost_slot_is_stopped_and_cleaned(started: HostRig, aws: Aws) -> None:
     aws.write(record(holder="i-2", epoch=2))
     report = started.reported(lambda row: row.phase is AgentPhase.OFFLINE)
     assert (report.epoch, started.pid()) == (1, 0)
-    assert [one.split()[0] for one in started.stops] == ["offline", "clean"]
+    assert [stop.split()[0] for stop in started.stops] == ["offline", "clean"]
 
 
 def test_reboot_takes_the_grant_again_before_anything_starts(started: HostRig, aws: Aws) -> None:
@@ -197,5 +197,5 @@ def test_two_hosts_of_one_slot_start_at_most_one_for_each_epoch(
         aws.write(record(holder=hosts[holder].me, epoch=epoch))
         hosts[holder].reported(partial(_runs_at, epoch))
         until(partial(_is_off, hosts[1 - holder]))
-    made = [(one[1], one[2]) for rig in hosts for one in rig.starts]
+    made = [(start[1], start[2]) for rig in hosts for start in rig.starts]
     assert sorted(made) == [("i-1", "1"), ("i-1", "3"), ("i-2", "2"), ("i-2", "4")]

@@ -46,7 +46,7 @@ class UnitRig(HostRig):
     def start_agent(self) -> None:
         told = [f"--setenv={name}={value}" for name, value in self.environment.items()]
         properties = ("KillMode=control-group", "TimeoutStopSec=10")
-        settings = [f"--property={one}" for one in properties]
+        settings = [f"--property={prop}" for prop in properties]
         agent = [sys.executable, str(ROOT / "tests" / "host" / "agent_process.py")]
         begin = ["systemd-run", "--quiet", "--collect", f"--unit={self.unit}", *settings, *told, "--"]
         subprocess.run([*begin, *agent, str(self.config), str(PACE_S), self.boot_id], check=True)

@@ -51,7 +51,7 @@ def _forgotten(decision: Decision, victim: InstanceId | None) -> Decision:
     change = decision.change
     if change is None:
         return decision
-    left = tuple(one for one in change.record.unfenced if one != victim)
+    left = tuple(instance for instance in change.record.unfenced if instance != victim)
     return replace(decision, change=replace(change, record=replace(change.record, unfenced=left)))
 
 
@@ -122,7 +122,7 @@ def silent_without_status(situation: Situation, host: Any, silent: Any = signals
 
 
 def fence_everybody(situation: Situation) -> Decision:
-    return send(situation, "all are fenced", [FenceHost(one.instance) for one in situation.living])
+    return send(situation, "all are fenced", [FenceHost(host.instance) for host in situation.living])
 
 
 def failover_without_fence(situation: Situation) -> Decision:

@@ -125,8 +125,8 @@ class Decider:
         plan = Plan(
             said=f"rule {decision.rule}: {decision.sentence}",
             rule=decision.rule,
-            actions=tuple(self.actions.put(one) for one in decision.actions),
-            takes=any(isinstance(one, TAKING) for one in decision.actions),
+            actions=tuple(self.actions.put(action) for action in decision.actions),
+            takes=any(isinstance(action, TAKING) for action in decision.actions),
             flaw=flaw,
             brake_limit=self.setting.brake,
         )
@@ -145,7 +145,7 @@ class Decider:
             pins_mode=change.pins_mode or change.mode is not None,
             grant=number(change.grant) if change.grant else -1,
             epoch=change.record.epoch,
-            evidence=tuple((number(one.instance), one.kind) for one in change.evidence),
+            evidence=tuple((number(proof.instance), proof.kind) for proof in change.evidence),
             proven=tuple(map(number, change.proven)),
             victims=bits(op.victims) if op else 0,
             consumes=change.consumes is not None,

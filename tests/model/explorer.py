@@ -85,7 +85,7 @@ class Graph:
     def _move(self, world: int) -> list[tuple[str, int, str, bool]]:
         truth = self.worlds[world]
         found = [(one.said, self.worlds.put(one.world), one.broke, False) for one in self._moves.of(truth)]
-        found += [(one.said, self.worlds.put(one.world), one.broke, True) for one in modes(truth)]
+        found += [(mode.said, self.worlds.put(mode.world), mode.broke, True) for mode in modes(truth)]
         self._outside[world] = found
         return found
 
@@ -96,14 +96,14 @@ class Graph:
             turns = self._workers.turns(self.worlds[world], self._stages[stage])
             found = self._turns[key] = [
                 (
-                    one.step.said,
-                    self.worlds.put(one.step.world),
-                    one.step.broke,
-                    self._stages.put(one.stage),
-                    one.overtakes_slot | one.overtakes_mode << 1,
-                    one.in_flight,
+                    turn.step.said,
+                    self.worlds.put(turn.step.world),
+                    turn.step.broke,
+                    self._stages.put(turn.stage),
+                    turn.overtakes_slot | turn.overtakes_mode << 1,
+                    turn.in_flight,
                 )
-                for one in turns
+                for turn in turns
             ]
         return found
 
@@ -139,7 +139,7 @@ class Graph:
         found = self._aloft.get(key)
         if found is None:
             truth = self.worlds[world]
-            kept = tuple(one for one in self._calls[calls] if not self._workers.is_spent(truth, one))
+            kept = tuple(call for call in self._calls[calls] if not self._workers.is_spent(truth, call))
             found = self._aloft[key] = self._calls.put(kept)
         return found
 

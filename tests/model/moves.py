@@ -109,9 +109,12 @@ def _is_left_vacant(record: SlotRecord, world: World) -> bool:
     That is, while evidence is owed, where EC2 shows a machine as going for ever, or where a member in
     service has no picos: `picoha adopt` goes on. A world whose machines are used up has no more to come.
     """
-    idle = any(one.power == RUNNING and one.place == SERVING and one.picos < ACTIVE for one in world.machines)
-    hangs = any(one.power == HUNG for one in world.machines)
-    is_spent = all(one.power == TERMINATED for one in world.machines)
+    idle = any(
+        machine.power == RUNNING and machine.place == SERVING and machine.picos < ACTIVE
+        for machine in world.machines
+    )
+    hangs = any(machine.power == HUNG for machine in world.machines)
+    is_spent = all(machine.power == TERMINATED for machine in world.machines)
     is_told = bool(record.unfenced) or idle or hangs
     return record.phase is Phase.VACANT and (is_told or is_spent or bool(world.mode & PAUSED))
 

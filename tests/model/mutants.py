@@ -86,7 +86,7 @@ def row(number: int, **fields: Any) -> Patch:
     """Change `when` or `then` of one row of the slot's table."""
 
     def patch(monkey: pytest.MonkeyPatch) -> None:
-        rows = (replace(one, **fields) if one.number == number else one for one in table.SLOT_RULES)
+        rows = (replace(rule, **fields) if rule.number == number else rule for rule in table.SLOT_RULES)
         monkeypatch_rules(monkey, tuple(rows))
 
     return patch
@@ -96,7 +96,7 @@ def launch_row(number: int, **fields: Any) -> Patch:
     """Change `when` or `then` of one row of the table of held launches."""
 
     def patch(monkey: pytest.MonkeyPatch) -> None:
-        rows = (replace(one, **fields) if one.number == number else one for one in launches.LAUNCH_RULES)
+        rows = (replace(rule, **fields) if rule.number == number else rule for rule in launches.LAUNCH_RULES)
         monkey.setattr(launches, "LAUNCH_RULES", tuple(rows))
 
     return patch

@@ -124,7 +124,7 @@ class Stage:
             departed=frozenset(instance(n) for n, one in enumerate(shown) if one.power == GONE),
             record=record,
             newer="schema 2" if signal == "newer" else "",
-            reports={one.instance: one for one in reports},
+            reports={report.instance: report for report in reports},
             metric=METRICS.get(signal, SILENCE),
             dependencies=DEPENDENCIES.get(signal, {}),
             requests=_requests(view.asked, self.slot),

@@ -155,5 +155,5 @@ def _signals(world: World, record: SlotRecord) -> tuple[str, ...]:
         return ("well", "failed", "lost") if is_well else ("failed", "lost")
     op = record.operation
     is_waited_for = op is None or Step.VERIFYING in (op.step, op.stuck_in) or op.step is Step.DRAINING
-    is_warming = any(one.place == WARMING for one in world.machines)
+    is_warming = any(machine.place == WARMING for machine in world.machines)
     return ("", "quiet") if is_waited_for or is_warming else ("",)

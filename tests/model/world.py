@@ -158,14 +158,17 @@ def _hooks(world: World, n: int) -> Iterator[Step]:
 def _launches(world: World, setting: Setting) -> Iterator[Step]:
     """Replace as soon as the member is not running, the old one still shutting down."""
     machines = world.machines
-    fills = any(one.place == HELD or (one.place == SERVING and one.power == RUNNING) for one in machines)
+    fills = any(
+        machine.place == HELD or (machine.place == SERVING and machine.power == RUNNING)
+        for machine in machines
+    )
     warm = next((n for n, one in enumerate(machines) if one.place == WARM and one.power == RUNNING), None)
     new = next((n for n, one in enumerate(machines) if one.power == ABSENT), None)
     if not fills and warm is not None:
         yield Step(f"Auto Scaling takes {warm} from the warm pool", with_machine(world, warm, place=HELD))
     elif not fills and new is not None:
         yield Step(f"Auto Scaling launches {new}", with_machine(world, new, power=RUNNING, place=HELD))
-    has_pool = any(one.place in (WARMING, WARM) and one.power == RUNNING for one in machines)
+    has_pool = any(machine.place in (WARMING, WARM) and machine.power == RUNNING for machine in machines)
     if setting.is_warm and not has_pool and new is not None:
         filled = with_machine(world, new, power=RUNNING, place=WARMING)
         yield Step(f"Auto Scaling launches {new} into the warm pool", filled)

@@ -79,7 +79,7 @@ def told(result: Result, code: int, *parts: str) -> str:
     assert result.exit_code == code, shown
     assert "\x1b" not in shown, "colour is for terminals"
     flat = " ".join(shown.split())
-    assert [one for one in parts if one not in flat] == [], shown
+    assert [part for part in parts if part not in flat] == [], shown
     wide = [line for line in shown.splitlines() if len(line) > 80 and not line.startswith(UNFOLDED)]
     assert wide == []
     return flat

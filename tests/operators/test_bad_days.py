@@ -29,7 +29,11 @@ def hung(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
 
 def pages(terminal: Terminal) -> list[str]:
     published = terminal.world.topics.published
-    return [one.message for one in published if one.attributes["severity"].get("StringValue", "") == "page"]
+    return [
+        message.message
+        for message in published
+        if message.attributes["severity"].get("StringValue", "") == "page"
+    ]
 
 
 def test_three_in_the_morning(hung: Terminal) -> None:
@@ -59,10 +63,10 @@ def test_three_in_the_morning(hung: Terminal) -> None:
     record = hung.records()["platform1"]
     assert (record.epoch, record.holder) == (2, "i-00000000000000004")
     rows = hung.json("history", "--slot", "platform1", "--since", "1h")["data"]["rows"]
-    told_by_history = [one["event"] for one in rows]
+    told_by_history = [row["event"] for row in rows]
     for event in ("admitted", "needs-operator", "confirmed-fenced", "resumed", "granted", "done"):
         assert event in told_by_history
-    word = next(one for one in rows if one["event"] == "confirmed-fenced")
+    word = next(row for row in rows if row["event"] == "confirmed-fenced")
     assert "ops@bastion confirms" in word["sentence"] and "pulled its plug" in word["evidence"]
     told(hung.type("show", "platform1-1-2"), 0, "FenceHost", "needs-operator", "pulled its plug")
     verified = hung.cell.send({"schema": 1, "verb": "verify", "args": {"since_s": 86_400}})
@@ -125,7 +129,7 @@ def test_a_storm_is_released_by_a_word_and_then_goes_one_at_a_time(monkeypatch: 
             "changed: the storm gate is open",
         )
         terminal.wait(90)
-        events = [one["event"] for one in terminal.json("history", "--since", "10m")["data"]["rows"]]
+        events = [row["event"] for row in terminal.json("history", "--since", "10m")["data"]["rows"]]
         assert "storm-released" in events and "admitted" in events
 
 

@@ -128,7 +128,7 @@ def test_without_an_answer_it_is_3_and_said_whether_anything_may_have_changed(
     result = picoha(*words.split(), "--cell", "demo")
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.startswith(f"picoha: asking {FUNCTION}: ")
-    assert [one for one in parts if one not in result.stderr] == []
+    assert [part for part in parts if part not in result.stderr] == []
     unsure = "whether anything was changed is not known: look with `picoha status`\n"
     assert result.stderr.endswith("; nothing was changed\n" if is_known else unsure)
     assert len(line.requests) == 1, "a second attempt would be a second order"
@@ -291,7 +291,7 @@ def test_what_was_confirmed_gives_the_loop_time_to_go_on() -> None:
 def test_a_mark_is_told_once() -> None:
     told: set[str] = set()
     operation = step("fencing")["data"]["operation"]
-    assert [one.split() for one in marks(operation, told)] == [
+    assert [mark.split() for mark in marks(operation, told)] == [
         ["12:00:00", "admitted"],
         ["12:00:09", "fencing"],
     ]

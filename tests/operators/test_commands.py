@@ -48,7 +48,7 @@ LOOKS = {
 def test_what_looks_answers_within_80_columns_and_changes_nothing(demo: Terminal, words: str) -> None:
     before = demo.table()
     result = demo.type(*words.split())
-    parts = [" ".join(one.split()) for one in LOOKS[words] if one != "adopted"]
+    parts = [" ".join(look.split()) for look in LOOKS[words] if look != "adopted"]
     flat = told(result, 0, *parts)
     assert flat.startswith("ENFORCE demo: ") and "; nothing was changed" in flat
     assert demo.table() == before
@@ -64,7 +64,7 @@ def test_what_looks_is_there_for_machines_too(demo: Terminal, words: str) -> Non
 
 def test_why_names_every_gate_and_every_sensor_with_its_age(demo: Terminal) -> None:
     data = demo.json("why", "platform1")["data"]
-    assert [one["name"] for one in data["gates"]] == [
+    assert [gate["name"] for gate in data["gates"]] == [
         "mode",
         "pause",
         "dependencies",
@@ -79,8 +79,8 @@ def test_why_names_every_gate_and_every_sensor_with_its_age(demo: Terminal) -> N
         "cool-down",
         "brake",
     ]
-    assert all(one["value"] and one["limit"] for one in data["gates"])
-    ages = {one["name"]: one.get("age_s") for one in data["sensors"]}
+    assert all(gate["value"] and gate["limit"] for gate in data["gates"])
+    ages = {sensor["name"]: sensor.get("age_s") for sensor in data["sensors"]}
     assert set(ages) == {
         "report",
         "metric Healthy",
@@ -234,7 +234,7 @@ def test_a_forced_failover_needs_the_slots_name_typed(demo: Terminal) -> None:
     told(result, 0, "Type ec2 to go on", "forced by ops@bastion: smoke", "is done after")
     assert demo.records()["ec2"].epoch == epoch + 1
     rows = demo.json("history", "--slot", "ec2")["data"]["rows"]
-    assert [one["request"] for one in rows if one["event"] == "admitted"][-1].startswith("desk-operator-")
+    assert [row["request"] for row in rows if row["event"] == "admitted"][-1].startswith("desk-operator-")
 
 
 def test_without_waiting_only_the_request_is_written(demo: Terminal) -> None:

@@ -49,7 +49,7 @@ def decisions(seen: Observation) -> list[tuple[SlotName, Decision]]:
     found = []
     for observed in seen.slots:
         found.append((observed.name, decide_slot(seen, observed.name, POLICY)))
-        found += [(observed.name, one) for one in decide_launches(seen, observed.name, POLICY)]
+        found += [(observed.name, launch) for launch in decide_launches(seen, observed.name, POLICY)]
     return found
 
 
@@ -87,7 +87,7 @@ def s4_evidence_is_what_ec2_or_its_group_or_a_human_said(
                 assert host is None
                 assert proof.instance in observed.departed
             case EvidenceKind.OPERATOR:
-                assert proof.instance in {one.instance for one in observed.requests}
+                assert proof.instance in {request.instance for request in observed.requests}
                 assert proof.by != "controller"
 
 
@@ -162,7 +162,7 @@ def the_controller_admits_only_through_open_gates(
 def what_a_slot_takes_is_tied_to_the_mode_it_read(
     _seen: Observation, _slot_observation: SlotObservation, decision: Decision
 ) -> None:
-    if decision.rule < 600 and any(isinstance(one, TAKING) for one in decision.actions):
+    if decision.rule < 600 and any(isinstance(action, TAKING) for action in decision.actions):
         assert decision.change is not None
         assert decision.change.pins_mode
 
@@ -216,7 +216,7 @@ def test_the_first_rule_that_matches_decides_and_the_same_look_decides_the_same(
 @given(cells())
 def test_s15_without_memory_or_understanding_nothing_is_written_or_done(seen: Observation) -> None:
     blind = replace(seen, memory=Unknown("throttled"))
-    newer = replace(seen, slots=tuple(replace(one, newer="schema 2") for one in seen.slots))
+    newer = replace(seen, slots=tuple(replace(slot, newer="schema 2") for slot in seen.slots))
     for _, decision in decisions(blind) + decisions(newer):
         assert decision.answer in (Answer.HOLD, Answer.ALERT)
         assert (decision.change, decision.actions) == (None, ())

@@ -42,7 +42,9 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return SCALARS[kind]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return st.one_of(*(st.none() if one is type(None) else values(one) for one in arguments))
+        return st.one_of(
+            *(st.none() if argument is type(None) else values(argument) for argument in arguments)
+        )
     if origin is tuple:
         return st.lists(values(arguments[0]), max_size=2).map(tuple)
     if origin is not None and issubclass(origin, Mapping):
@@ -53,7 +55,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 def whole(kind: type[Any]) -> st.SearchStrategy[Any]:
     assert is_dataclass(kind), kind
     hints = get_type_hints(kind)
-    return st.builds(kind, **{one.name: values(hints[one.name]) for one in fields(kind)})
+    return st.builds(kind, **{field.name: values(hints[field.name]) for field in fields(kind)})
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -99,7 +101,7 @@ def test_junk_is_refused_and_only_refused(kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("kind", STORED)
 def test_one_field_of_junk_in_a_whole_record_is_refused_or_understood(kind: type[Any]) -> None:
-    names = [one.name for one in fields(kind)]
+    names = [field.name for field in fields(kind)]
 
     @given(whole(kind), st.sampled_from(names), junk)
     def holds(value: Any, name: str, odd: Any) -> None:

@@ -84,7 +84,7 @@ def test_every_rule_is_reached_by_a_golden_case() -> None:
     fired: set[int] = set()
     for golden in golden_cases():
         fired.add(decide_slot(golden.seen, golden.slot, golden.policy).rule)
-        fired |= {one.rule for one in decide_launches(golden.seen, golden.slot, golden.policy)}
+        fired |= {launch.rule for launch in decide_launches(golden.seen, golden.slot, golden.policy)}
     slots, launches = numbers()
     assert sorted({*slots, *launches} - fired) == [], "rules without a golden case"
     assert sorted(fired - {*slots, *launches}) == []
@@ -166,7 +166,7 @@ def test_l1_in_a_world_that_does_nothing_every_step_ends_at_a_human(step: Step, 
         record = seen.slot(slot).record
         assert record is not None
         if record.operation is not None and record.operation.step is Step.NEEDS_OPERATOR:
-            assert any(one.severity == "page" for one in record.outbox)
+            assert any(notice.severity == "page" for notice in record.outbox)
             return
         seen = at(seen, 10)
     raise AssertionError("no human was called")

@@ -39,9 +39,11 @@ def a_day_later(seen: Observation) -> Observation:
 
     slots = tuple(
         replace(
-            one, metric=sample(one.metric), reports={key: report(told) for key, told in one.reports.items()}
+            slot,
+            metric=sample(slot.metric),
+            reports={key: report(told) for key, told in slot.reports.items()},
         )
-        for one in seen.slots
+        for slot in seen.slots
     )
     return replace(seen, now=now, slots=slots, tick=sample(seen.tick))
 

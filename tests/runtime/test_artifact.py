@@ -78,4 +78,4 @@ def test_the_interpreter_is_the_one_that_the_functions_are_built_for(artifacts: 
     said = subprocess.run([str(PYTHON), "-V"], capture_output=True, text=True, check=True).stdout
     tags = {name.split(".")[-2] for name in files(artifacts / "Reconcile") if COMPILED.search(name)}
     major, minor = re.findall(r"\d+", said)[:2]
-    assert any(f"cpython-{major}{minor}" in one for one in tags), tags
+    assert any(f"cpython-{major}{minor}" in tag for tag in tags), tags

@@ -99,7 +99,7 @@ def test_a_bug_is_an_error_of_the_invocation_and_the_next_one_works(start: Start
             cell.spoil.clear()
         assert failed.error == "ValueError"
         assert "obody-asked-for-this" in failed.body["errorMessage"]
-        [told] = [one for one in function.lines() if one["level"] == "ERROR"]
+        [told] = [line for line in function.lines() if line["level"] == "ERROR"]
         assert told["message"] == "doorbell failed"
         assert "ValueError" in told["exception"]
         assert rules(function.invoke(TICK)) == WELL
@@ -110,7 +110,7 @@ def test_aws_that_cannot_be_reached_leads_to_no_decision_and_is_told(start: Star
     with start() as function:  # nobody listens at this endpoint
         answer = function.invoke(TICK)
         assert (answer.body["saved"], rules(answer)) == (0, {"*": 101})
-        assert [one for one in function.lines() if "Could not connect to the endpoint" in one["message"]]
+        assert [line for line in function.lines() if "Could not connect to the endpoint" in line["message"]]
 
 
 # A timeout in the middle.
@@ -148,7 +148,7 @@ def test_a_failover_killed_in_the_middle_of_a_change_is_continued_by_the_next_ev
             answers = rung_until(function, front, lambda: front.calls["AssociateAddress"] > 0)
             killed = answers.pop()
             assert killed.body == f"Task timed out after {TIMEOUT_S}.00 seconds"
-            assert [one.error for one in answers if one.error] == []
+            assert [answer.error for answer in answers if answer.error] == []
             assert world.records()[slot].epoch == 1  # nobody is granted what was not seen
             front.silent = lambda _operation: False
             front.heard.set()
@@ -166,6 +166,6 @@ def test_a_failover_killed_in_the_middle_of_a_change_is_continued_by_the_next_ev
 
 
 def test_the_function_is_described_as_it_is_deployed(functions: dict[str, Function]) -> None:
-    assert {one.variables["PICOHA_CELL"] for one in functions.values()} == {"demo"}
+    assert {function.variables["PICOHA_CELL"] for function in functions.values()} == {"demo"}
     assert set(functions) == set(FUNCTIONS)
     assert functions["Reconcile"].timeout_s == 75

@@ -179,8 +179,8 @@ class Injector:
 
 def by_chance(rng: random.Random, rate: float, kinds: list[Fault]) -> Plan:
     """Return a plan that strikes calls and events with a chance of `rate`, with some kinds only."""
-    calls = [one for one in kinds if one not in OF_EVENTS]
-    events = [one for one in kinds if one in OF_EVENTS]
+    calls = [kind for kind in kinds if kind not in OF_EVENTS]
+    events = [kind for kind in kinds if kind in OF_EVENTS]
     return Plan(
         choose=lambda where: rng.choice(calls) if calls and rng.random() < rate else None,
         of_event=lambda: rng.choice(events) if events and rng.random() < 3 * rate else None,

@@ -155,7 +155,7 @@ def is_served(drill: Drill, record: SlotRecord) -> bool:
         return False
     wanted = {str(pico.name) for pico in world.picos(record.slot)}
     addresses = world.addresses.addresses.values()
-    owned = {one.public_ip for one in addresses if one.tags.get("picoha:slot") == record.slot}
+    owned = {address.public_ip for address in addresses if address.tags.get("picoha:slot") == record.slot}
     is_reached = not record.is_armed or not owned or host.instance.public_ip in owned
     return host.is_agent_up and wanted <= host.running and not host.sick and is_reached
 
@@ -181,7 +181,7 @@ def _is_told(drill: Drill, record: SlotRecord) -> bool:
     a slot whose holder is proven off waits in silence for a host that can be adopted (rule 531).
     """
     policy, now = drill.settings.policy, drill.world.scheduler.now
-    named = [one for one in drill.world.topics.published if f"/{record.slot}:" in one.message]
+    named = [message for message in drill.world.topics.published if f"/{record.slot}:" in message.message]
     held = record.attention
     if held is None:
         is_observing = drill.setup.mode.mode is Mode.OBSERVE
@@ -198,10 +198,10 @@ def _is_told(drill: Drill, record: SlotRecord) -> bool:
 def _end(drill: Drill) -> dict[str, Any]:
     world = drill.world
     held = [
-        one.instance.id
+        member.instance.id
         for group in world.autoscaling.groups.values()
-        for one in group.members.values()
-        if one.lifecycle.endswith(":Wait")
+        for member in group.members.values()
+        if member.lifecycle.endswith(":Wait")
     ]
     slots = {}
     for name, record in sorted(world.records().items()):

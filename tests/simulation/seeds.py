@@ -71,7 +71,7 @@ def random_beats(rng: random.Random) -> list[Beat]:
     for _ in range(rng.choice((1, 1, 2, 3))):
         slot, at = rng.choice(SLOTS), rng.uniform(1, 250)
         beats += rng.choice(_THINGS)(slot, at, rng)
-    assert all(one.do in VERBS for one in beats)
+    assert all(beat.do in VERBS for beat in beats)
     return beats
 
 

@@ -25,13 +25,13 @@ def test_story_ends_as_it_says(path: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", ["platform-host-lost", "ec-host-lost", "first-boot"])
 def test_story_ends_the_same_whatever_the_seed(name: str, seed: int) -> None:
-    path = next(one for one in STORIES if one.stem == name)
+    path = next(story for story in STORIES if story.stem == name)
     report = run(read_story(path), seed)
     assert (report.violations, report.problems) == ([], [])
 
 
 def test_a_run_repeats_itself_to_the_letter() -> None:
-    path = next(one for one in STORIES if one.stem == "platform-host-lost")
+    path = next(story for story in STORIES if story.stem == "platform-host-lost")
     first, second = run(read_story(path), 7), run(read_story(path), 7)
     assert first == second
 

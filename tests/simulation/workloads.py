@@ -60,7 +60,7 @@ def _launch_dies(drill: Drill) -> None:
     first = set(group.members)
 
     def strike() -> None:
-        held = [one.instance.id for one in group.members.values() if one.lifecycle == "Pending:Wait"]
+        held = [member.instance.id for member in group.members.values() if member.lifecycle == "Pending:Wait"]
         if held and not first & set(held):
             drill.world.ec2.terminate(held[0])
         else:
@@ -86,9 +86,9 @@ def _resize(drill: Drill, group: Group, desired: int) -> None:
 
 
 def _end_held(drill: Drill, group: Group) -> None:
-    for one in list(group.members.values()):
-        if one.lifecycle == "Pending:Wait":
-            drill.world.ec2.terminate(one.instance.id)
+    for member in list(group.members.values()):
+        if member.lifecycle == "Pending:Wait":
+            drill.world.ec2.terminate(member.instance.id)
 
 
 STORIES = (

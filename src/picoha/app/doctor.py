@@ -121,16 +121,21 @@ def _second_round(ports: DoctorPorts, facts: Mapping[str, object | Unknown]) -> 
     """Reads that need an answer of the first round; without it they fail for its reason."""
     look, around = ports.look, ports.around
     asks: dict[str, tuple[str, Ask]] = {
-        "hooks": ("groups", lambda groups: look.hooks([one.name for one in groups])),
+        "hooks": ("groups", lambda groups: look.hooks([group.name for group in groups])),
         "subnets": ("groups", lambda groups: around.subnets(_all(groups, "subnets"))),
-        "protected": ("machines", lambda machines: look.protected([one.instance for one in machines])),
+        "protected": (
+            "machines",
+            lambda machines: look.protected([machine.instance for machine in machines]),
+        ),
         "interface_tags": (
             "machines",
-            lambda machines: around.interface_tags([one.interface for one in machines if one.interface]),
+            lambda machines: around.interface_tags(
+                [machine.interface for machine in machines if machine.interface]
+            ),
         ),
         "instance_stores": (
             "machines",
-            lambda machines: around.instance_stores(sorted({one.type for one in machines})),
+            lambda machines: around.instance_stores(sorted({machine.type for machine in machines})),
         ),
         "ingress": ("machines", lambda machines: around.ingress(_all(machines, "security_groups"))),
         "permissions": ("function", look.permissions),

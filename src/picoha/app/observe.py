@@ -65,7 +65,7 @@ def observe(ports: Looking, fresh_within: timedelta = Policy.fresh_within) -> Ob
 
 
 def _names(groups: Sequence[DeclaredSlot] | Unknown, remembered: Remembered) -> list[SlotName]:
-    declared = [] if isinstance(groups, Unknown) else [one.name for one in groups]
+    declared = [] if isinstance(groups, Unknown) else [group.name for group in groups]
     return sorted({*declared, *remembered.records, *remembered.newer})
 
 
@@ -77,7 +77,7 @@ def _second_round(
     remembered: Remembered,
 ) -> dict[str, Callable[[], object]]:
     """Reads that need the first round's answers: status checks, metrics, dependencies, activities."""
-    living = [] if isinstance(hosts, Unknown) else [one.instance for one in hosts if not one.is_terminated]
+    living = [] if isinstance(hosts, Unknown) else [host.instance for host in hosts if not host.is_terminated]
     reads: dict[str, Callable[[], object]] = {"samples": partial(ports.sensors.newest_samples, names)}
     if living:
         reads["statuses"] = partial(ports.sensors.statuses, living)
@@ -96,12 +96,12 @@ def _second_round(
 def _asked(declared: DeclaredSlot) -> list[Dependency]:
     spec = declared.spec
     others = TESTED_BY_HOSTS | JUDGED_BY_ORDER
-    return [one for one in (spec.depends_on if spec else ()) if one.scheme not in others]
+    return [dependency for dependency in (spec.depends_on if spec else ()) if dependency.scheme not in others]
 
 
 def _unseen(instances: Sequence[InstanceId], hosts: Sequence[Host]) -> list[InstanceId]:
-    shown = {one.instance for one in hosts}
-    return [one for one in instances if one not in shown]
+    shown = {host.instance for host in hosts}
+    return [instance for instance in instances if instance not in shown]
 
 
 def _slot_observation(
@@ -125,11 +125,11 @@ def _slot_observation(
         address=_address_of(name, addresses),
         record=remembered.records.get(name),
         newer=remembered.newer.get(name, ""),
-        reports={one.instance: one for one in remembered.reports if one.slot == name},
+        reports={report.instance: report for report in remembered.reports if report.slot == name},
         metric=_of(second["samples"], name),
         departed=departed if isinstance(departed, frozenset) else frozenset(),
         dependencies=_dependencies(declared, second),
-        requests=tuple(one for one in remembered.requests if one.slot == name),
+        requests=tuple(request for request in remembered.requests if request.slot == name),
     )
 
 
@@ -145,7 +145,7 @@ def _hosts_of(
 ) -> tuple[Host, ...] | Unknown:
     if isinstance(hosts, Unknown):
         return hosts
-    return tuple(_checked(one, statuses) for one in hosts if one.slot == name)
+    return tuple(_checked(host, statuses) for host in hosts if host.slot == name)
 
 
 def _checked(host: Host, statuses: object) -> Host:
@@ -183,9 +183,11 @@ def _tested(reports: Sequence[Report], since: datetime) -> dict[str, bool]:
 def _dependencies(declared: DeclaredSlot | None, second: Mapping[str, object]) -> dict[str, bool | Unknown]:
     """Dependencies as AWS or hosts answered for them; one that no host tested lately is not judged."""
     answers: dict[str, bool | Unknown] = {}
-    for one in declared.spec.depends_on if declared and declared.spec else ():
-        is_untested = one.scheme in TESTED_BY_HOSTS and str(one) not in second
-        if one.scheme not in JUDGED_BY_ORDER and not is_untested:
-            answer = second.get(str(one))
-            answers[str(one)] = answer if isinstance(answer, bool | Unknown) else Unknown("was not read")
+    for dependency in declared.spec.depends_on if declared and declared.spec else ():
+        is_untested = dependency.scheme in TESTED_BY_HOSTS and str(dependency) not in second
+        if dependency.scheme not in JUDGED_BY_ORDER and not is_untested:
+            answer = second.get(str(dependency))
+            answers[str(dependency)] = (
+                answer if isinstance(answer, bool | Unknown) else Unknown("was not read")
+            )
     return answers

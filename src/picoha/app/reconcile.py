@@ -123,7 +123,7 @@ def _remember(
 
 def _evidence(change: Change, operation: Operation | None) -> str:
     if change.evidence:
-        return "; ".join(f"{one.instance} {one.kind}: {one.detail}" for one in change.evidence)
+        return "; ".join(f"{proof.instance} {proof.kind}: {proof.detail}" for proof in change.evidence)
     return operation.reason if operation and change.event == "admitted" else ""
 
 
@@ -157,7 +157,7 @@ def _flush(ports: Ports, seen: Observation, observed: SlotObservation, lines: li
     if (
         record is None
         or not record.outbox
-        or any(one.slot == observed.name and one.outcome == "saved" for one in lines)
+        or any(line.slot == observed.name and line.outcome == "saved" for line in lines)
     ):
         return
     try:
@@ -179,7 +179,7 @@ def _told(line: Line) -> Line:
         "rule": line.decision.rule,
         "answer": line.decision.answer.value,
         "outcome": line.outcome,
-        "results": [f"{one.action}: {one.outcome}" for one in line.results],
+        "results": [f"{result.action}: {result.outcome}" for result in line.results],
     }
     LOG.log(level, "%s", line.decision.sentence, extra=fields)
     return line

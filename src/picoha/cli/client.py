@@ -210,7 +210,7 @@ class Client:
 def rolled(status: Reply) -> tuple[list[str], dict[str, str]]:
     """Return the slots of a status in the order of a roll, the Platform last, and why each other is not."""
     slots = status["data"].get("slots", [])
-    left_out = {str(one["slot"]): str(one["not_rolled"]) for one in slots if one.get("not_rolled")}
+    left_out = {str(slot["slot"]): str(slot["not_rolled"]) for slot in slots if slot.get("not_rolled")}
     in_order = sorted(slots, key=lambda one: one["kind"] == "platform")
     return [str(one["slot"]) for one in in_order if one["slot"] not in left_out], left_out
 

@@ -34,6 +34,6 @@ def golden_case(rows: Sequence[HistoryRow], operation: str, policy: Policy) -> d
         "rule": decision.rule,
         "recorded_rule": row.rule,
         "answer": decision.answer.value,
-        "actions": [str(one) for one in decision.actions],
+        "actions": [str(action) for action in decision.actions],
         "snapshot": encode(seen),
     }

@@ -77,7 +77,7 @@ def invoke(event: Path, as_json: bool, dry_run: bool) -> None:
     else:
         from picoha.cli.text import drill_text, wrapped
 
-        happened = "; ".join(f"{one.slot}: {one.do}" for one in beats) or "nothing; the cell is well"
+        happened = "; ".join(f"{beat.slot}: {beat.do}" for beat in beats) or "nothing; the cell is well"
         click.echo(f"The scene that makes the event true: {happened}.")
         click.echo(wrapped(f"The handler answered: {json.dumps(reply)}", _width(), 2) + "\n")
         click.echo(drill_text(report, _width()))
@@ -88,9 +88,11 @@ def _show_plan(decisions: list[dict[str, object]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"decisions": decisions}, indent=2))
         return
-    for one in decisions:
-        click.echo(f"{one['slot']}  rule {one['rule']}  {one['answer']}: {one['sentence']}")
-        for action in one["actions"] if isinstance(one["actions"], list) else []:
+    for decision in decisions:
+        click.echo(
+            f"{decision['slot']}  rule {decision['rule']}  {decision['answer']}: {decision['sentence']}"
+        )
+        for action in decision["actions"] if isinstance(decision["actions"], list) else []:
             click.echo(f"    would send {action}")
     click.echo("dry run: nothing was changed")
 

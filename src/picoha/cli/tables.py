@@ -46,9 +46,9 @@ def status(data: Data, width: int) -> str:
     """Return one line for each slot, then what is not well, the pauses and the brake."""
     slots = data["slots"]
     heads = ("slot", "phase", "epoch", "holder", "life", "gate")
-    rows = [[one[name] or "-" for name in heads] for one in slots]
+    rows = [[slot[name] or "-" for name in heads] for slot in slots]
     parts = [table(heads, rows, width)] if slots else []
-    parts += [wrapped(_line(one), width, 2) for one in slots if not one["is_well"] or one["requests"]]
+    parts += [wrapped(_line(slot), width, 2) for slot in slots if not slot["is_well"] or slot["requests"]]
     for name, one in data.get("pauses", {}).items():
         whom = "the cell" if name == "*" else name
         text = f"PAUSED  {whom} until {clock(one['until'], True)} UTC by {one['by']}: {one['reason']}"
@@ -79,17 +79,17 @@ def why(data: Data, width: int) -> str:
         parts += [wrapped(f"verdict  {data['verdict']}", width, 2)]
     parts += [wrapped(f"next look  {data['next_look']}", width, 2), ""]
     sensors = [
-        (one["name"], f"{one['age_s']} s" if "age_s" in one else "now", one["says"])
-        for one in data["sensors"]
+        (sensor["name"], f"{sensor['age_s']} s" if "age_s" in sensor else "now", sensor["says"])
+        for sensor in data["sensors"]
     ]
     parts += [table(("sensor", "age", "says"), sensors, width), ""]
     parts.append("gates of an automatic failover (an operator's order passes fewer):")
     gates = [
-        (one["name"], "open" if one["is_open"] else "CLOSED", one["value"], one["limit"])
-        for one in data["gates"]
+        (gate["name"], "open" if gate["is_open"] else "CLOSED", gate["value"], gate["limit"])
+        for gate in data["gates"]
     ]
     parts.append(table(("gate", "", "now", "limit"), gates, width))
-    closed = [one for one in data["gates"] if not one["is_open"]]
+    closed = [gate for gate in data["gates"] if not gate["is_open"]]
     parts += [
         wrapped(f"CLOSED {one['name']}: {one['sentence']}. Opens: {one['opens']}", width, 2) for one in closed
     ]
@@ -101,13 +101,13 @@ def rows(data: Data, width: int) -> str:
     heads = ("when (UTC)", "slot", "rule", "event", "what")
     lines = [
         (
-            clock(one["at"], True)[5:],
-            "cell" if one["slot"] == "*" else one["slot"],
-            one["rule"] or "-",
-            one["event"],
-            _told(one),
+            clock(row["at"], True)[5:],
+            "cell" if row["slot"] == "*" else row["slot"],
+            row["rule"] or "-",
+            row["event"],
+            _told(row),
         )
-        for one in data["rows"]
+        for row in data["rows"]
     ]
     return table(heads, lines, width, hang=16) if lines else "no rows"
 
@@ -128,8 +128,8 @@ def show(data: Data, width: int) -> str:
     trail = [(clock(at), f"+{_between(begun, at)} s", name) for name, at in marks]
     parts += [table(("at (UTC)", "after", "step"), trail, width), ""]
     calls = [
-        (clock(one[0]["at"]), f"{len(one)}x", f"{one[-1]['action']} {_outcome(one[-1])}")
-        for one in _calls(data["journal"])
+        (clock(call[0]["at"]), f"{len(call)}x", f"{call[-1]['action']} {_outcome(call[-1])}")
+        for call in _calls(data["journal"])
     ]
     if calls:
         parts += [table(("at (UTC)", "sent", "what"), calls, width), ""]
@@ -139,11 +139,11 @@ def show(data: Data, width: int) -> str:
 def _calls(journal: Sequence[Data]) -> list[list[Data]]:
     """Return the sends of each call, each as its result where there is one."""
     sends: dict[tuple[int, int], Data] = {}
-    for one in journal:
-        if one["outcome"] or (one["number"], one["sends"]) not in sends:
-            sends[one["number"], one["sends"]] = one
+    for row in journal:
+        if row["outcome"] or (row["number"], row["sends"]) not in sends:
+            sends[row["number"], row["sends"]] = row
     numbers = sorted({number for number, _ in sends})
-    return [[one for (number, _), one in sorted(sends.items()) if number == wanted] for wanted in numbers]
+    return [[row for (number, _), row in sorted(sends.items()) if number == wanted] for wanted in numbers]
 
 
 def _outcome(row: Data) -> str:
@@ -176,7 +176,7 @@ def leave(data: Data, width: int) -> str:
 
 
 def _found(data: Data) -> list[Finding]:
-    return [decode(Finding, one) for one in data["findings"]]
+    return [decode(Finding, finding) for finding in data["findings"]]
 
 
 def report(data: Data, width: int) -> str:

@@ -29,8 +29,8 @@ def drill_text(report: DrillReport, width: int) -> str:
     reads = sum(count for name, count in report.api_calls.items() if _is_read(name))
     parts += ["", wrapped(f"The controller's calls: {reads} that look; {calls}", width, 2)]
     parts += [wrapped(f"PAGE  {page}", width, 6) for page in report.pages]
-    parts += [wrapped(f"VIOLATION  {one}", width, 2) for one in report.violations]
-    parts += [wrapped(f"NOT AS THE STORY SAYS  {one}", width, 2) for one in report.problems]
+    parts += [wrapped(f"VIOLATION  {violation}", width, 2) for violation in report.violations]
+    parts += [wrapped(f"NOT AS THE STORY SAYS  {problem}", width, 2) for problem in report.problems]
     parts += ["", "ok: it ended as the story says; the referee saw no violation" if report.ok else "NOT ok"]
     return "\n".join(parts)
 
@@ -42,8 +42,8 @@ def _is_read(operation: str) -> bool:
 def _timeline(entries: Iterable[Entry], width: int) -> str:
     head = _row(("second", "slot", "rule", "phase"), "what", width)
     rows = [
-        _row((f"{one.at_s:.1f}", one.slot, str(one.rule or "-"), one.phase), one.sentence, width)
-        for one in entries
+        _row((f"{entry.at_s:.1f}", entry.slot, str(entry.rule or "-"), entry.phase), entry.sentence, width)
+        for entry in entries
     ]
     return "\n".join([head, *rows])
 

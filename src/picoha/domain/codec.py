@@ -26,7 +26,7 @@ class Undecodable(ValueError):
 def encode(value: Any) -> Any:
     """Return the plain form of a value; absent optional fields are left out."""
     if is_dataclass(value) and not isinstance(value, type):
-        plain = {one.name: encode(getattr(value, one.name)) for one in fields(value)}
+        plain = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
         return {name: item for name, item in plain.items() if item is not None}
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
@@ -112,7 +112,9 @@ def _values(decode_one: _Decoder, plain: Any) -> dict[str, Any]:
 def _union(choices: tuple[Any, ...]) -> _Decoder:
     """A union is one kind, perhaps absent, perhaps unknown: `{"reason": ...}` alone is an Unknown."""
     may_be_none, may_be_unknown = type(None) in choices, Unknown in choices
-    decode_one = _decoder(next((one for one in choices if one not in (type(None), Unknown)), Unknown))
+    decode_one = _decoder(
+        next((choice for choice in choices if choice not in (type(None), Unknown)), Unknown)
+    )
 
     def decode_union(plain: Any) -> Any:
         if plain is None and may_be_none:
@@ -126,8 +128,10 @@ def _union(choices: tuple[Any, ...]) -> _Decoder:
 
 def _dataclass(kind: Any) -> _Decoder:
     hints = get_type_hints(kind)
-    members = {one.name: _decoder(hints[one.name]) for one in fields(kind)}
-    needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+    members = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
+    needed = [
+        field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING
+    ]
 
     def decode_dataclass(plain: Any) -> Any:
         given = _a(dict, plain)

@@ -81,7 +81,7 @@ def deployment(word: str) -> Deployment:
 
 def kind_of(assignment: Assignment) -> Kind:
     """Return whose rules a host follows; one with a Platform pico follows the Platform's (H22)."""
-    if any(one.type is PicoType.PLATFORM for one in assignment.picos):
+    if any(pico.type is PicoType.PLATFORM for pico in assignment.picos):
         return Kind.PLATFORM
     return assignment.kind
 

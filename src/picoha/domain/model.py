@@ -162,7 +162,7 @@ class ScalingGroup:
 
     def member(self, instance: InstanceId | None) -> Member | None:
         """The member with this id, or None."""
-        return next((one for one in self.members if one.instance == instance), None)
+        return next((member for member in self.members if member.instance == instance), None)
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class Report:
     @property
     def is_healthy(self) -> bool:
         """True when every pico answered 101 to 110 in the last cycle."""
-        return bool(self.picos) and all(one.health.is_good for one in self.picos.values())
+        return bool(self.picos) and all(pico.health.is_good for pico in self.picos.values())
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ class Observation:
 
     def slot(self, name: SlotName) -> SlotObservation:
         """The sight of one slot; raises KeyError for a name that was not observed."""
-        for one in self.slots:
-            if one.name == name:
-                return one
+        for slot in self.slots:
+            if slot.name == name:
+                return slot
         raise KeyError(name)
 
 
@@ -124,7 +124,7 @@ class Situation:
 
     def host(self, instance: InstanceId | None) -> Host | None:
         """The host with this id, or None when EC2 does not show it."""
-        return next((one for one in self.hosts if one.instance == instance), None)
+        return next((host for host in self.hosts if host.instance == instance), None)
 
     def member(self, instance: InstanceId | None) -> Member | None:
         return self.group.member(instance) if self.group else None
@@ -202,7 +202,7 @@ class Situation:
         Where tags name several, it is the one that was granted: tags of a copy move nobody's names.
         """
         others = (Situation(self.seen, observed, self.policy) for observed in self.seen.slots)
-        found = [one for one in others if one.is_platform]
+        found = [other for other in others if other.is_platform]
         return max(found, key=lambda one: (_is_in_use(one.observed), one.record.epoch > 0), default=None)
 
     @cached_property
@@ -221,7 +221,9 @@ class Situation:
             picos=spec.picos,
             platform_hostname=_hostname(platform) if platform else "",
             platform_address=address.public_ip if address else (told.platform_address if told else None),
-            tests=tuple(str(one) for one in spec.depends_on if one.scheme in ("tcp", "mount")),
+            tests=tuple(
+                str(dependency) for dependency in spec.depends_on if dependency.scheme in ("tcp", "mount")
+            ),
         )
 
     @property
@@ -255,15 +257,16 @@ def with_one_platform(observed_slots: Sequence[SlotObservation]) -> tuple[SlotOb
 
     The one that was granted goes on; where that does not tell them apart, all are held.
     """
-    claims = [one for one in observed_slots if _kind(one) is Kind.PLATFORM and _is_in_use(one)]
-    granted = [one.name for one in claims if one.record is not None and one.record.epoch > 0]
+    claims = [slot for slot in observed_slots if _kind(slot) is Kind.PLATFORM and _is_in_use(slot)]
+    granted = [claim.name for claim in claims if claim.record is not None and claim.record.epoch > 0]
     if len(claims) < 2:
         return tuple(observed_slots)
-    names = ", ".join(one.name for one in claims)
+    names = ", ".join(claim.name for claim in claims)
     problem = f"the tags declare {len(claims)} slots of kind platform ({names}), and a cell runs one Platform"
-    wrong = {one.name for one in claims if granted != [one.name]}
+    wrong = {claim.name for claim in claims if granted != [claim.name]}
     return tuple(
-        replace(one, problem=one.problem or problem) if one.name in wrong else one for one in observed_slots
+        replace(slot, problem=slot.problem or problem) if slot.name in wrong else slot
+        for slot in observed_slots
     )
 
 

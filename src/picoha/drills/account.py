@@ -248,7 +248,7 @@ class Account:
     def last_report(self, instance: str) -> Report | None:
         """Return a host's row in the table."""
         rows = (report_of(item) for item in self._items(HOSTS, ""))
-        return next((one for one in rows if one.instance == instance), None)
+        return next((row for row in rows if row.instance == instance), None)
 
     def _items(self, pk: str, prefix: str) -> Iterable[Answer]:
         for item in self.table.items():

@@ -61,7 +61,8 @@ class DoctorAnswers:
             "MetadataOptions": {"InstanceMetadataTags": self.metadata_tags, "HttpTokens": "required"},
         }
         rows = [
-            one | {"Instances": [row | more for row in one["Instances"]]} for one in answer["Reservations"]
+            reservation | {"Instances": [row | more for row in reservation["Instances"]]}
+            for reservation in answer["Reservations"]
         ]
         return answer | {"Reservations": rows}
 
@@ -77,10 +78,10 @@ class DoctorAnswers:
 
     def _api_describe_network_interfaces(self, params: dict[str, Any]) -> Answer:
         rows = [
-            {"NetworkInterfaceId": one.interface_id, "TagSet": tag_list(one.interface_tags)}
-            for one in self.world.ec2.instances.values()
-            if one.state != "terminated"
-            and matches(params, one.interface_tags, {"network-interface-id": one.interface_id})
+            {"NetworkInterfaceId": instance.interface_id, "TagSet": tag_list(instance.interface_tags)}
+            for instance in self.world.ec2.instances.values()
+            if instance.state != "terminated"
+            and matches(params, instance.interface_tags, {"network-interface-id": instance.interface_id})
         ]
         return page(rows, params, "NetworkInterfaces", "MaxResults", 1000)
 
@@ -102,8 +103,8 @@ class DoctorAnswers:
 
     def _api_describe_vpc_endpoints(self, params: dict[str, Any]) -> Answer:
         start = {"VpcId": VPC, "State": "available"}
-        names = [f"com.amazonaws.{REGION}.{one}" for one in self.endpoints]
-        return {"VpcEndpoints": [start | {"ServiceName": one} for one in names]}
+        names = [f"com.amazonaws.{REGION}.{endpoint}" for endpoint in self.endpoints]
+        return {"VpcEndpoints": [start | {"ServiceName": name} for name in names]}
 
     def _api_describe_security_groups(self, params: dict[str, Any]) -> Answer:
         rules = [
@@ -132,8 +133,8 @@ class DoctorAnswers:
         answer = self.world.autoscaling.operations["DescribeAutoScalingGroups"](params)
         for row in answer["AutoScalingGroups"]:
             row["NewInstancesProtectedFromScaleIn"] = self.shields_new
-            for one in row["Instances"]:
-                one["ProtectedFromScaleIn"] = self.shielded
+            for instance in row["Instances"]:
+                instance["ProtectedFromScaleIn"] = self.shielded
         return answer
 
     # --- DynamoDB, SQS, Lambda, IAM
@@ -173,8 +174,8 @@ class DoctorAnswers:
 
     def _api_simulate_principal_policy(self, params: dict[str, Any]) -> Answer:
         rows = [
-            {"EvalActionName": one, "EvalDecision": "implicitDeny" if one in self.denied else "allowed"}
-            for one in params["ActionNames"]
+            {"EvalActionName": name, "EvalDecision": "implicitDeny" if name in self.denied else "allowed"}
+            for name in params["ActionNames"]
         ]
         return {"EvaluationResults": rows, "IsTruncated": False}
 

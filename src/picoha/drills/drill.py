@@ -178,7 +178,11 @@ def report(drill: Drill, seed: int) -> DrillReport:
         api_calls=dict(sorted(world.gate.calls.items())),
         violations=[*world.referee.violations, *_verified(drill, started)],
         operation=_operation(world, rows),
-        pages=[one.message for one in world.topics.published if one.attributes.get("severity") == PAGE],
+        pages=[
+            message.message
+            for message in world.topics.published
+            if message.attributes.get("severity") == PAGE
+        ],
         seed=seed,
     )
     told.problems = list(_problems(drill, rows, told))
@@ -221,7 +225,7 @@ def _operation(world: World, rows: Iterable[HistoryRow]) -> dict[str, Any] | Non
     if last is None:
         return None
     key = f"OP#{last.operation}"
-    stored = next(one for one in world.table.items() if top(one, "pk") == key and top(one, "sk") == "END")
+    stored = next(item for item in world.table.items() if top(item, "pk") == key and top(item, "sk") == "END")
     op = decode(Operation, body(stored))
     marks = sorted(op.trail.items(), key=lambda one: one[1])
     spans = pairwise(marks)

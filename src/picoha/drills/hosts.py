@@ -149,7 +149,9 @@ class DrillHost:
 
     def monitor_all(self, picos: Sequence[Pico]) -> Mapping[str, int | None]:
         """Answer as the vendor's `monitor` does: 110 running, 100 not (domain.md 2.2)."""
-        return {one.name: self.sick.get(one.name, 110 if one.name in self.running else 100) for one in picos}
+        return {
+            pico.name: self.sick.get(pico.name, 110 if pico.name in self.running else 100) for pico in picos
+        }
 
     def begin(self, verb: ScriptVerb, pico: Pico | None, script_environment: Mapping[str, str]) -> Job | None:
         """Play `online`, `offline`, `clean` and the republish of services; hooks do not exist here."""
@@ -210,7 +212,7 @@ class DrillHost:
 
     def run(self, tests: Sequence[str]) -> Mapping[str, bool]:
         """Answer the slot's `tcp:` and `mount:` tests."""
-        return {one: self.account.is_reachable(one, self.instance.id) for one in tests}
+        return {test: self.account.is_reachable(test, self.instance.id) for test in tests}
 
     @property
     def phase(self) -> AgentPhase | None:

@@ -90,7 +90,7 @@ def plan(event: Any, story: Story) -> list[dict[str, Any]]:
             "rule": decision.rule,
             "answer": decision.answer.value,
             "sentence": decision.sentence,
-            "actions": [{"action": type(one).__name__, **asdict(one)} for one in decision.actions],
+            "actions": [{"action": type(action).__name__, **asdict(action)} for action in decision.actions],
         }
         for observed in seen.slots
         for decision in (

@@ -43,11 +43,11 @@ def _furnished(world: World, policy: Policy, done: list[DoctorAnswers], examine:
 def _environment(policy: Policy) -> dict[str, str]:
     """Return the numbers that a story changes, as the loop's function is given them."""
     given = {}
-    for one in fields(policy):
-        number = getattr(policy, one.name)
-        if number != one.default:
+    for field in fields(policy):
+        number = getattr(policy, field.name)
+        if number != field.default:
             seconds = number.total_seconds() if isinstance(number, timedelta) else number
-            given[f"PICOHA_{one.name.upper()}"] = f"{seconds:.0f}"
+            given[f"PICOHA_{field.name.upper()}"] = f"{seconds:.0f}"
     return given
 
 

@@ -202,7 +202,7 @@ class Setup:
 
     def host(self, beat: Beat) -> DrillHost:
         """Return the host that a beat is about: the slot's holder; its newest where none or `to` says so."""
-        hosts = [one for one in self.world.hosts.values() if one.slot == beat.slot]
+        hosts = [host for host in self.world.hosts.values() if host.slot == beat.slot]
         if beat.to == NEWEST and hosts:
             return hosts[-1]
         try:

@@ -172,5 +172,7 @@ def read_story(path: Path) -> Story:
     except tomllib.TOMLDecodeError as problem:
         raise SettingsInvalid(f"story {path} is no TOML: {problem}") from problem
     except ValidationError as problem:
-        told = [f"{'.'.join(map(str, one['loc'])) or 'story'}: {one['msg']}" for one in problem.errors()]
+        told = [
+            f"{'.'.join(map(str, error['loc'])) or 'story'}: {error['msg']}" for error in problem.errors()
+        ]
         raise SettingsInvalid(f"story {path}: {'; '.join(told)}") from problem

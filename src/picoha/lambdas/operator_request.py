@@ -109,9 +109,9 @@ def _agree(envelope: RequestEnvelope, args: Args) -> None:
     """Refuse what this verb does not take, and what it needs and was not given."""
     takes = TAKES[envelope.verb]
     given = {name for name, value in args.model_dump().items() if value is not None}
-    if more := sorted(given - {one.rstrip("?") for one in takes}):
+    if more := sorted(given - {take.rstrip("?") for take in takes}):
         raise MalformedEvent(f"{envelope.verb} takes no {', '.join(more)}")
-    if less := [one for one in takes if not one.endswith("?") and one not in given]:
+    if less := [take for take in takes if not take.endswith("?") and take not in given]:
         raise MalformedEvent(f"{envelope.verb} needs {', '.join(less)}")
     if envelope.verb in LOOKS:
         return

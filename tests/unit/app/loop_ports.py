@@ -117,7 +117,7 @@ class Eyes:
 
     def statuses(self, instances: Sequence[InstanceId]) -> Mapping[InstanceId, HostStatus]:
         self._look(f"statuses {' '.join(instances)}")
-        return {one: HostStatus(one in self.impaired) for one in instances}
+        return {instance: HostStatus(instance in self.impaired) for instance in instances}
 
     def newest_samples(self, slots: Sequence[SlotName]) -> Mapping[str, Sample]:
         self._look("samples")

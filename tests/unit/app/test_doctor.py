@@ -259,8 +259,8 @@ def test_a_broken_cell_is_told(broken: Any, cell: Clinic, monkeypatch: pytest.Mo
 
 def test_every_check_has_a_bad_cell_and_a_good_one() -> None:
     """The good one is test_a_sound_cell_passes, which runs over the table itself."""
-    assert {one[0] for one in BAD} == {one.id for one in CHECKS}
-    assert len({one.id for one in CHECKS}) == len(CHECKS)
+    assert {one[0] for one in BAD} == {check.id for check in CHECKS}
+    assert len({check.id for check in CHECKS}) == len(CHECKS)
 
 
 def test_a_fault_in_the_way_of_a_fence_is_a_warning_where_the_owner_has_not_signed(
@@ -331,7 +331,7 @@ def test_with_every_read_denied_nothing_is_called_well(cell: Clinic) -> None:
     cell.examine()
     cell.gate.denied = set(cell.gate.called)
     found = cell.examine()
-    assert [one.id for one in found] == [one.id for one in CHECKS]
+    assert [one.id for one in found] == [check.id for check in CHECKS]
     assert all(one.is_unseen and one.level is WARN for one in found)
     assert exit_code(found) == 3
 

@@ -40,9 +40,9 @@ def observe(cell: Clinic) -> None:
 
 def test_a_working_cell_depends_on_everything_in_this_order(cell: Clinic) -> None:
     found = doctor.depending(cell.ports)
-    assert list(dict.fromkeys(one.id for one in found)) == [one.id for one in STEPS]
+    assert list(dict.fromkeys(one.id for one in found)) == [step.id for step in STEPS]
     assert {one.id for one in found if one.level is Level.OK} == {"operations"}
-    assert {one.id for one in errors(found)} == {"mode", "gates", "hooks"}
+    assert {error.id for error in errors(found)} == {"mode", "gates", "hooks"}
     assert [one.subject for one in found if one.id == "hooks"] == ["platform1", "ec1", "ec2"]
     assert all(one.mend for one in found if one.level is not Level.OK)
     assert exit_code(found) == 1

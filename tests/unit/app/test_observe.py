@@ -52,17 +52,17 @@ def changed(before: Observation, after: Observation) -> dict[str, dict[str, Any]
     }
     if own:
         found[""] = own
-    for one in after.slots:
-        old, fields = vars(before.slot(one.name)), vars(one)
+    for slot in after.slots:
+        old, fields = vars(before.slot(slot.name)), vars(slot)
         differing = {name: value for name, value in fields.items() if value != old[name]}
         if differing:
-            found[one.name] = differing
+            found[slot.name] = differing
     return found
 
 
 def depending(cell: Cell, *names: str) -> SlotObservation:
     """See ec1 while it depends on these."""
-    dependencies = tuple(Dependency(*one.split(":", 1)) for one in names)
+    dependencies = tuple(Dependency(*name.split(":", 1)) for name in names)
     cell.eyes.slots[0] = declared(EC1, Kind.EXECUTION, EC1_HOST, depends_on=dependencies)
     return cell.see().slot(EC1)
 
@@ -70,7 +70,7 @@ def depending(cell: Cell, *names: str) -> SlotObservation:
 def test_everything_of_the_cell_is_seen_at_one_instant(cell: Cell) -> None:
     seen = cell.see()
     assert (seen.now, seen.cell, seen.mode.mode, seen.memory) == (START, "demo", Mode.ENFORCE, None)
-    assert [one.name for one in seen.slots] == [EC1, PLATFORM1]
+    assert [slot.name for slot in seen.slots] == [EC1, PLATFORM1]
     assert seen.tick == Sample(START, 1.0)
     ec1, platform = seen.slots
     assert ec1.hosts == (cell.eyes.machines[0],) and platform.hosts == (cell.eyes.machines[1],)
@@ -182,7 +182,7 @@ def test_a_slot_is_seen_if_a_group_or_a_record_names_it(cell: Cell) -> None:
     cell.write(slot_item(retired, "n"))
     cell.write(item(CELL, "SLOT#new1", {}, schema=9))
     seen = cell.see()
-    assert [one.name for one in seen.slots] == ["ec1", "new1", "old1", "platform1", "sc1", "ui1"]
+    assert [slot.name for slot in seen.slots] == ["ec1", "new1", "old1", "platform1", "sc1", "ui1"]
     assert seen.slot(SlotName("new1")).newer.startswith("CELL/SLOT#new1 has schema 9")
     assert seen.slot(SlotName("old1")).group is None
     assert seen.slot(SlotName("sc1")).record is None
@@ -211,8 +211,8 @@ def test_activities_are_asked_only_of_grantees_that_ec2_does_not_show(cell: Cell
 def test_a_host_of_another_slot_is_not_this_slots(cell: Cell) -> None:
     cell.eyes.machines.append(running(SlotName("sc9"), InstanceId("i-9")))
     seen = cell.see()
-    assert [one.name for one in seen.slots] == [EC1, PLATFORM1]
-    assert all(len(one.hosts) == 1 for one in seen.slots if not isinstance(one.hosts, Unknown))
+    assert [slot.name for slot in seen.slots] == [EC1, PLATFORM1]
+    assert all(len(slot.hosts) == 1 for slot in seen.slots if not isinstance(slot.hosts, Unknown))
 
 
 # Dependencies that hosts test.

@@ -41,7 +41,7 @@ def test_a_settled_cell_is_looked_at_and_left_as_it_is() -> None:
     cell = settled()
     before = cell.table.snapshot()
     lines = cell.run()
-    assert [(one.slot, one.decision.rule, one.outcome) for one in lines] == [
+    assert [(line.slot, line.decision.rule, line.outcome) for line in lines] == [
         (PLATFORM1, 999, "steady"),
         (EC1, 999, "steady"),
     ]
@@ -51,7 +51,7 @@ def test_a_settled_cell_is_looked_at_and_left_as_it_is() -> None:
 
 def test_the_platform_is_decided_before_the_execution_slots() -> None:
     cell = settled()
-    cell.eyes.machines = [replace(one, state=InstanceState.TERMINATED) for one in cell.eyes.machines]
+    cell.eyes.machines = [replace(machine, state=InstanceState.TERMINATED) for machine in cell.eyes.machines]
     assert [one.slot for one in cell.run()] == [PLATFORM1, EC1]
 
 
@@ -121,7 +121,7 @@ def test_a_crash_after_the_save_is_made_good_after_15_s_under_the_same_intent(po
     cell.clock.elapsed += 0.1
     assert (cell.line().outcome, cell.hands.orders) == ("saved", [FENCE, HINT])
     intents = cell.record().operation.intents  # type: ignore[union-attr]  # the operation is open
-    assert [(one.number, one.sends) for one in intents.values()] == [(1, 2), (2, 2)]
+    assert [(intent.number, intent.sends) for intent in intents.values()] == [(1, 2), (2, 2)]
     fences = [(row.number, row.sends, row.outcome) for row in cell.journal("ec1-1-1") if row.number == 1]
     assert fences == [(1, 1, ""), (1, 2, ""), (1, 2, "accepted")]
 
@@ -243,7 +243,7 @@ def test_a_message_that_could_not_be_sent_or_crossed_off_is_kept(is_published: b
     else:
         cell.voice.fault = refusal("Throttling")
     lines = cell.run()
-    assert [one.outcome for one in lines if one.slot == EC1] == ["wait"]
+    assert [line.outcome for line in lines if line.slot == EC1] == ["wait"]
     assert len(cell.record().outbox) == 1
 
 
@@ -266,7 +266,7 @@ def test_history_names_rule_evidence_and_operation_of_every_event() -> None:
 
 def with_held_launches(cell: Cell, *instances: str) -> None:
     slot = cell.eyes.slots[0]
-    members = (*slot.group.members, *(Member(InstanceId(one), "Pending:Wait") for one in instances))
+    members = (*slot.group.members, *(Member(InstanceId(instance), "Pending:Wait") for instance in instances))
     cell.eyes.slots[0] = replace(slot, group=replace(slot.group, members=members))
 
 

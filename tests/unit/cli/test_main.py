@@ -33,7 +33,7 @@ QUICK = 'title = "A cell begins"\nduration_s = 20\n[cell]\nstart = "empty"\n'
 
 def picoha(*words: object, env: Mapping[str, str | None] | None = None) -> Result:
     """Run the command as a terminal of 80 columns would."""
-    return CliRunner().invoke(main, [str(one) for one in words], env={"COLUMNS": "80", **(env or {})})
+    return CliRunner().invoke(main, [str(word) for word in words], env={"COLUMNS": "80", **(env or {})})
 
 
 def story(place: Path, text: str, name: str = "mine.toml") -> Path:
@@ -115,13 +115,13 @@ def test_a_drill_that_ends_otherwise_is_1_and_says_what_was_expected(tmp_path: P
     assert text.stdout.endswith("NOT ok\n")
     told = json.loads(plain.stdout)
     assert told["ok"] is False
-    assert [one.split(",")[0] for one in told["problems"][1:]] == [
+    assert [problem.split(",")[0] for problem in told["problems"][1:]] == [
         "expected 3 pages",
         "platform1: expected epoch 7",
     ]
     assert told["problems"][0].startswith("expected event 'ec1: granted' next, seen instead: ")
     flat = " ".join(text.stdout.split())
-    assert all(f"NOT AS THE STORY SAYS {' '.join(one.split())}" in flat for one in told["problems"])
+    assert all(f"NOT AS THE STORY SAYS {' '.join(problem.split())}" in flat for problem in told["problems"])
 
 
 BAD = [
@@ -205,8 +205,8 @@ def test_a_dry_run_as_json_has_rule_answer_sentence_and_actions() -> None:
     result = picoha("invoke", EVENTS / "ec2-state-change.json", "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     decisions = json.loads(result.stdout)["decisions"]
-    assert {one["slot"] for one in decisions} == {"platform1", "ec1", "ec2"}
-    assert all({"slot", "rule", "answer", "sentence", "actions"} == set(one) for one in decisions)
+    assert {decision["slot"] for decision in decisions} == {"platform1", "ec1", "ec2"}
+    assert all({"slot", "rule", "answer", "sentence", "actions"} == set(decision) for decision in decisions)
 
 
 def test_a_dry_run_of_no_doorbell_is_2(tmp_path: Path) -> None:
@@ -255,7 +255,9 @@ def test_an_operation_that_was_never_recorded_is_2(tmp_path: Path) -> None:
 def test_rules_prints_every_rule() -> None:
     result = picoha("rules")
     assert result.exit_code == 0
-    rows = [(one.number, one.name) for one in SLOT_RULES] + [(one.number, one.name) for one in LAUNCH_RULES]
+    rows = [(rule.number, rule.name) for rule in SLOT_RULES] + [
+        (rule.number, rule.name) for rule in LAUNCH_RULES
+    ]
     assert [row for row in rows if f"| {row[0]} | {row[1]} |" not in result.stdout] == []
 
 

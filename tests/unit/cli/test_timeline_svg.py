@@ -48,7 +48,7 @@ def texts(picture: str) -> list[str]:
 def bars(picture: str, words: str) -> list[tuple[float, float]]:
     """Return begin and width, in pixels, of the bars with these words."""
     rects = [one for one in ElementTree.fromstring(picture).iter() if one.tag.endswith("}rect")]
-    said = [(one, next(iter(one), None)) for one in rects]
+    said = [(rect, next(iter(rect), None)) for rect in rects]
     return [
         (float(one.attrib["x"]), float(one.attrib["width"]))
         for one, title in said
@@ -113,7 +113,7 @@ def test_the_worst_day_fits_too() -> None:
 def test_events_keep_their_order_whatever_order_they_come_in() -> None:
     told = [Moment(9.0, 341, "granted", "b"), Moment(1.0, 445, "admitted", "a")]
     assert svg("t", told) == svg("t", reversed(told))
-    assert [one for one in texts(svg("t", told)) if one in ("a", "b")] == ["a", "b"]
+    assert [text for text in texts(svg("t", told)) if text in ("a", "b")] == ["a", "b"]
 
 
 def test_labels_are_drawn_only_where_they_fit() -> None:

@@ -30,7 +30,7 @@ def _told(decision: Decision) -> dict[str, Any]:
         "event": change.event if change else "",
         "step": op.step.value if op else "",
         "notice": change.notice.severity if change and change.notice else "",
-        "wrote": [f"{one.instance} {one.kind}" for one in change.evidence] if change else [],
+        "wrote": [f"{proof.instance} {proof.kind}" for proof in change.evidence] if change else [],
     }
 
 
@@ -51,9 +51,9 @@ def test_golden_decision(golden: Golden) -> None:
 )
 def test_golden_launches(golden: Golden) -> None:
     launches = decide_launches(golden.seen, golden.slot, golden.policy)
-    said = tuple(" ".join((str(one.rule), *map(str, one.actions))) for one in launches)
+    said = tuple(" ".join((str(launch.rule), *map(str, launch.actions))) for launch in launches)
     assert said == golden.launches
-    assert [broken(golden.seen, golden.slot, one) for one in launches] == [""] * len(launches)
+    assert [broken(golden.seen, golden.slot, launch) for launch in launches] == [""] * len(launches)
 
 
 def test_there_are_at_least_150_cases_and_no_two_share_a_name(figure: Callable[[str], None]) -> None:

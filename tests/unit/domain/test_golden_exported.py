@@ -24,7 +24,7 @@ def test_an_exported_decision_is_decided_as_it_was_recorded(path: Path) -> None:
     decision = decide_slot(seen, SlotName(case["slot"]), Policy())
     assert decision.rule == case["rule"] == case["recorded_rule"]
     assert decision.answer.value == case["answer"]
-    assert [str(one) for one in decision.actions] == case["actions"]
+    assert [str(action) for action in decision.actions] == case["actions"]
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)

@@ -69,7 +69,7 @@ def test_every_default_is_inside_its_bounds(field: object) -> None:
     "name", ["silent_impaired_after", "silent_unreachable_after", "silent_after", "silent_alone_after"]
 )
 def test_confirmation_is_settable_from_30_to_600_s(name: str) -> None:
-    bounds = next(one.metadata for one in fields(Policy) if one.name == name)
+    bounds = next(field.metadata for field in fields(Policy) if field.name == name)
     assert (bounds["min"], bounds["max"]) == (30, 600)
 
 

@@ -46,7 +46,7 @@ class Rung:
         self.world.scheduler.run_for(60)
 
     def host(self, slot: SlotName = EC1) -> DrillHost:
-        return [one for one in self.world.hosts.values() if one.slot == slot][-1]
+        return [host for host in self.world.hosts.values() if host.slot == slot][-1]
 
     def causes(self) -> list[tuple[Cause, str]]:
         """Return every doorbell as the handler reads it; an event that it cannot read raises here."""
@@ -70,7 +70,7 @@ def test_the_life_of_a_host_rings_as_ec2_and_auto_scaling_do() -> None:
         (Cause.INSTANCE, "EC2 Instance State-change Notification"),
         (Cause.LIFECYCLE, "EC2 Instance-launch Lifecycle Action"),
     ]
-    assert [one["detail"].get("state") for one in rung.events] == ["pending", "running", None]
+    assert [event["detail"].get("state") for event in rung.events] == ["pending", "running", None]
 
 
 def test_an_event_arrives_half_a_second_after_what_it_tells_of() -> None:
@@ -120,9 +120,9 @@ def test_an_alarm_rings_at_once_and_is_kept_for_the_timeline() -> None:
 
 
 def test_event_ids_are_unique_and_the_same_in_every_run() -> None:
-    ids = [one["id"] for one in Rung(EC1).events]
+    ids = [event["id"] for event in Rung(EC1).events]
     assert len(set(ids)) == len(ids) > 1
-    assert ids == [one["id"] for one in Rung(EC1).events]
+    assert ids == [event["id"] for event in Rung(EC1).events]
 
 
 # Hosts.

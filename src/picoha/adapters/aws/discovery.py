@@ -87,7 +87,7 @@ class SlotTags(BaseModel):
     @classmethod
     def _picos_are_sound(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         picos = [_pico(text) for text in texts]
-        names, ports = [one.name for one in picos], [one.port for one in picos]
+        names, ports = [pico.name for pico in picos], [pico.port for pico in picos]
         if len(set(names)) < len(names) or len(set(ports)) < len(ports):
             raise ValueError("two picos share a name or an HA port")
         return texts
@@ -146,7 +146,7 @@ def _parse(tags: Mapping[str, str]) -> SlotSpec:
 
 
 def _unlike_kind(spec: SlotSpec) -> str:
-    has_platform = any(one.type is PicoType.PLATFORM for one in spec.picos)
+    has_platform = any(pico.type is PicoType.PLATFORM for pico in spec.picos)
     if has_platform != (spec.kind is Kind.PLATFORM):
         count = "a" if has_platform else "no"
         return f"tag picoha:kind is {spec.kind}, but picoha:picos has {count} platform pico"

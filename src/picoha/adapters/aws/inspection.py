@@ -76,7 +76,7 @@ class AwsInspection:
             pages = self._clients.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(
                 Filters=[{"Name": f"tag:{CELL_TAG}", "Values": [self._cell]}]
             )
-            return [_group(one) for page in pages for one in page["AutoScalingGroups"]]
+            return [_group(group) for page in pages for group in page["AutoScalingGroups"]]
 
     def hooks(self, groups: Sequence[str]) -> Mapping[str, Sequence[HookFacts]]:
         """Return the lifecycle hooks of each group."""
@@ -86,12 +86,12 @@ class AwsInspection:
                 answer = self._clients.autoscaling.describe_lifecycle_hooks(AutoScalingGroupName=name)
             found[name] = [
                 HookFacts(
-                    one.get("LifecycleHookName", ""),
-                    one.get("LifecycleTransition", ""),
-                    one.get("HeartbeatTimeout", 0),
-                    one.get("DefaultResult", ""),
+                    hook.get("LifecycleHookName", ""),
+                    hook.get("LifecycleTransition", ""),
+                    hook.get("HeartbeatTimeout", 0),
+                    hook.get("DefaultResult", ""),
                 )
-                for one in answer["LifecycleHooks"]
+                for hook in answer["LifecycleHooks"]
             ]
         return found
 
@@ -110,12 +110,12 @@ class AwsInspection:
     def protected(self, instances: Sequence[str]) -> Mapping[str, bool]:
         """Return whether each instance has termination protection."""
         found = {}
-        for one in instances:
-            with reading(f"describing the termination protection of {one}"):
+        for instance in instances:
+            with reading(f"describing the termination protection of {instance}"):
                 answer = self._clients.ec2.describe_instance_attribute(
-                    InstanceId=one, Attribute="disableApiTermination"
+                    InstanceId=instance, Attribute="disableApiTermination"
                 )
-            found[one] = bool(answer["DisableApiTermination"].get("Value"))
+            found[instance] = bool(answer["DisableApiTermination"].get("Value"))
         return found
 
     def alarms(self) -> Sequence[AlarmFacts]:
@@ -127,7 +127,7 @@ class AwsInspection:
             pages = self._clients.cloudwatch.get_paginator("describe_alarms").paginate(
                 AlarmNamePrefix=f"picoha-{self._cell}-", AlarmTypes=["MetricAlarm"]
             )
-            found = [one for page in pages for one in page["MetricAlarms"]]
+            found = [alarm for page in pages for alarm in page["MetricAlarms"]]
         own = {f"picoha-{self._cell}-{name}" for name in OWN_ALARMS}
         ours = {"Name": "Cell", "Value": self._cell}
         return [_alarm(one) for one in found if one["AlarmName"] in own or ours in _dimensions(one)]
@@ -193,7 +193,7 @@ class AwsInspection:
                     _context(f"{service}:ResourceTag/picoha:fenceable", "true"),
                 ],
             )
-        told = {one["EvalActionName"]: one["EvalDecision"] for one in answer["EvaluationResults"]}
+        told = {result["EvalActionName"]: result["EvalDecision"] for result in answer["EvaluationResults"]}
         if set(told) != set(actions):
             raise SensorFailed(f"simulating {', '.join(actions)} of {function.role}: not every answer came")
         return told.items()

@@ -120,8 +120,8 @@ class AwsMemory:
         self._write(record, nonce, actions)
 
     def _proofs(self, change: Change, record: SlotRecord) -> Iterator[TransactWriteItemTypeDef]:
-        for one in change.evidence:
-            yield self._put(item(PROOF, f"FENCE#{one.instance}", encode(one)))
+        for proof in change.evidence:
+            yield self._put(item(PROOF, f"FENCE#{proof.instance}", encode(proof)))
         if change.grant is not None:
             row = {
                 "slot": record.slot,
@@ -208,14 +208,18 @@ class AwsMemory:
         with _understanding("reading the ledger"):
             proofs = {str(top(one, "sk")): body(one) for one in self._query(PROOF)}
             parts = [one for name in sorted(names) for one in self._query(f"OP#{name}")]
-            ended = [decode(Operation, body(one)) for one in parts if top(one, "sk") == "END"]
+            ended = [decode(Operation, body(part)) for part in parts if top(part, "sk") == "END"]
             fences = [decode(Evidence, one) for sk, one in proofs.items() if sk.startswith("FENCE#")]
             grants = [decode(Grant, one) for sk, one in proofs.items() if sk.startswith("GRANT#")]
-            rows = [decode(JournalRow, body(one)) for one in parts if str(top(one, "sk")).startswith("J#")]
-        open_now = {one.operation.id: one.operation for one in self.load().records.values() if one.operation}
+            rows = [decode(JournalRow, body(part)) for part in parts if str(top(part, "sk")).startswith("J#")]
+        open_now = {
+            record.operation.id: record.operation
+            for record in self.load().records.values()
+            if record.operation
+        }
         return Ledger(
             grants=grants,
-            evidence={one.instance: one for one in fences},
+            evidence={fence.instance: fence for fence in fences},
             history=history,
             operations=open_now | {one.id: one for one in ended},
             journal=rows,

@@ -80,21 +80,25 @@ class AwsSensors:
 
     def _warm_members(self, group: str) -> tuple[Member, ...]:
         answer = self._clients.autoscaling.describe_warm_pool(AutoScalingGroupName=group)
-        return tuple(member(one["InstanceId"], one["LifecycleState"]) for one in answer["Instances"])
+        return tuple(
+            member(instance["InstanceId"], instance["LifecycleState"]) for instance in answer["Instances"]
+        )
 
     def addresses(self) -> Mapping[SlotName, Address | Unknown]:
         """Return the cell's Elastic IPs by slot; of two for one slot none is chosen: Unknown."""
         with reading("describing the cell's Elastic IPs"):
             answer = self._clients.ec2.describe_addresses(Filters=self._of_cell())
         found: dict[SlotName, Address | Unknown] = {}
-        for one in answer["Addresses"]:
+        for address in answer["Addresses"]:
             slot = SlotName(
-                next((tag["Value"] for tag in one.get("Tags", []) if tag.get("Key") == SLOT_TAG), "")
+                next((tag["Value"] for tag in address.get("Tags", []) if tag.get("Key") == SLOT_TAG), "")
             )
             if slot in found:
-                found[slot] = Unknown(f"two Elastic IPs carry {SLOT_TAG}={slot}, {one['PublicIp']} is one")
+                found[slot] = Unknown(
+                    f"two Elastic IPs carry {SLOT_TAG}={slot}, {address['PublicIp']} is one"
+                )
             elif slot:
-                found[slot] = _address(one)
+                found[slot] = _address(address)
         return found
 
     def hosts(self) -> Sequence[Host]:
@@ -104,7 +108,7 @@ class AwsSensors:
             instances = [
                 one for page in pages for group in page["Reservations"] for one in group.get("Instances", [])
             ]
-        hosts = (_host(one) for one in instances)
+        hosts = (_host(instance) for instance in instances)
         return tuple(host for host in hosts if host is not None)
 
     def statuses(self, instances: Sequence[InstanceId]) -> Mapping[InstanceId, HostStatus]:
@@ -115,8 +119,8 @@ class AwsSensors:
                 answer = self._clients.ec2.describe_instance_status(
                     InstanceIds=list(instances[start : start + 100]), IncludeAllInstances=True
                 )
-            for one in answer["InstanceStatuses"]:
-                found[InstanceId(one["InstanceId"])] = _status(one)
+            for status in answer["InstanceStatuses"]:
+                found[InstanceId(status["InstanceId"])] = _status(status)
         return found
 
     def newest_samples(self, slots: Sequence[SlotName]) -> Mapping[str, Sample]:
@@ -155,7 +159,7 @@ class AwsSensors:
 
         Terminated instances stay visible to EC2 for about an hour; activities for six weeks.
         """
-        wanted = {f"Terminating EC2 instance: {one}": one for one in instances}
+        wanted = {f"Terminating EC2 instance: {instance}": instance for instance in instances}
         found: set[InstanceId] = set()
         with reading(f"describing the activities of {group}"):
             pages = self._clients.autoscaling.get_paginator("describe_scaling_activities")

@@ -53,13 +53,13 @@ class AwsSurroundings:
             )
         return [
             ElasticIp(
-                allocation=one["AllocationId"],
-                public_ip=one["PublicIp"],
-                slot=text_tags(one.get("Tags", [])).get(SLOT_TAG, ""),
-                place=one.get("InstanceId") or one.get("NetworkInterfaceId", ""),
-                association=one.get("AssociationId", ""),
+                allocation=address["AllocationId"],
+                public_ip=address["PublicIp"],
+                slot=text_tags(address.get("Tags", [])).get(SLOT_TAG, ""),
+                place=address.get("InstanceId") or address.get("NetworkInterfaceId", ""),
+                association=address.get("AssociationId", ""),
             )
-            for one in answer["Addresses"]
+            for address in answer["Addresses"]
         ]
 
     def address_quota(self) -> Quota:
@@ -67,8 +67,12 @@ class AwsSurroundings:
         with reading("counting the account's Elastic IPs"):
             used = len(self._clients.ec2.describe_addresses()["Addresses"])
             answer = self._clients.ec2.describe_account_attributes()
-        limits = [one for one in answer["AccountAttributes"] if one.get("AttributeName") == MAX_ADDRESSES]
-        values = [value for one in limits for value in one.get("AttributeValues", [])]
+        limits = [
+            attribute
+            for attribute in answer["AccountAttributes"]
+            if attribute.get("AttributeName") == MAX_ADDRESSES
+        ]
+        values = [value for limit in limits for value in limit.get("AttributeValues", [])]
         return Quota(used, int(values[0].get("AttributeValue", "0")) if values else 0)
 
     def interface_tags(self, interfaces: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
@@ -79,8 +83,8 @@ class AwsSurroundings:
             pages = self._clients.ec2.get_paginator("describe_network_interfaces").paginate(
                 Filters=[{"Name": "network-interface-id", "Values": list(interfaces)}]
             )
-            rows = [one for page in pages for one in page["NetworkInterfaces"]]
-        return {one["NetworkInterfaceId"]: text_tags(one.get("TagSet", [])) for one in rows}
+            rows = [interface for page in pages for interface in page["NetworkInterfaces"]]
+        return {row["NetworkInterfaceId"]: text_tags(row.get("TagSet", [])) for row in rows}
 
     def instance_stores(self, types: Sequence[str]) -> Mapping[str, int]:
         """Return the gigabytes of instance store of each type; 0 for none."""
@@ -92,8 +96,8 @@ class AwsSurroundings:
             )
             rows = [one for page in pages for one in page["InstanceTypes"]]
         return {
-            str(one["InstanceType"]): one.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0)
-            for one in rows
+            str(row["InstanceType"]): row.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0)
+            for row in rows
         }
 
     def subnets(self, ids: Sequence[str]) -> Sequence[Subnet]:
@@ -102,23 +106,23 @@ class AwsSurroundings:
             return ()
         with reading("describing the subnets of the groups"):
             rows = self._clients.ec2.describe_subnets(SubnetIds=list(ids))["Subnets"]
-            vpcs = sorted({one["VpcId"] for one in rows})
+            vpcs = sorted({row["VpcId"] for row in rows})
             pages = self._clients.ec2.get_paginator("describe_route_tables").paginate(
                 Filters=[{"Name": "vpc-id", "Values": vpcs}]
             )
-            tables = [one for page in pages for one in page["RouteTables"]]
-        routes = {one["SubnetId"]: _default_route(one, tables) for one in rows}
-        nats = self._nat_addresses(sorted({one for one in routes.values() if one.startswith("nat-")}))
+            tables = [table for page in pages for table in page["RouteTables"]]
+        routes = {row["SubnetId"]: _default_route(row, tables) for row in rows}
+        nats = self._nat_addresses(sorted({route for route in routes.values() if route.startswith("nat-")}))
         near = self._endpoints(vpcs)
         return [
             Subnet(
-                id=one["SubnetId"],
-                target=routes[one["SubnetId"]],
-                assigns_public_ip=one.get("MapPublicIpOnLaunch", False),
-                nat_ips=nats.get(routes[one["SubnetId"]], ()),
-                endpoints=frozenset(name for vpc, name in near if vpc == one["VpcId"]),
+                id=row["SubnetId"],
+                target=routes[row["SubnetId"]],
+                assigns_public_ip=row.get("MapPublicIpOnLaunch", False),
+                nat_ips=nats.get(routes[row["SubnetId"]], ()),
+                endpoints=frozenset(name for vpc, name in near if vpc == row["VpcId"]),
             )
-            for one in rows
+            for row in rows
         ]
 
     def _nat_addresses(self, gateways: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -127,10 +131,10 @@ class AwsSurroundings:
         with reading("describing the NAT gateways"):
             rows = self._clients.ec2.describe_nat_gateways(NatGatewayIds=list(gateways))["NatGateways"]
         return {
-            one["NatGatewayId"]: tuple(
-                part["PublicIp"] for part in one.get("NatGatewayAddresses", []) if "PublicIp" in part
+            row["NatGatewayId"]: tuple(
+                part["PublicIp"] for part in row.get("NatGatewayAddresses", []) if "PublicIp" in part
             )
-            for one in rows
+            for row in rows
         }
 
     def _endpoints(self, vpcs: Sequence[str]) -> Sequence[tuple[str, str]]:
@@ -138,11 +142,11 @@ class AwsSurroundings:
             pages = self._clients.ec2.get_paginator("describe_vpc_endpoints").paginate(
                 Filters=[{"Name": "vpc-id", "Values": list(vpcs)}]
             )
-            rows = [one for page in pages for one in page["VpcEndpoints"]]
+            rows = [endpoint for page in pages for endpoint in page["VpcEndpoints"]]
         return [
-            (one.get("VpcId", ""), one.get("ServiceName", "").rpartition(".")[2])
-            for one in rows
-            if one.get("State", "").lower() == "available"
+            (row.get("VpcId", ""), row.get("ServiceName", "").rpartition(".")[2])
+            for row in rows
+            if row.get("State", "").lower() == "available"
         ]
 
     def ingress(self, security_groups: Sequence[str]) -> Sequence[Ingress]:
@@ -153,7 +157,7 @@ class AwsSurroundings:
             rows = self._clients.ec2.describe_security_groups(GroupIds=list(security_groups))[
                 "SecurityGroups"
             ]
-        rules = [(one["GroupId"], rule) for one in rows for rule in one.get("IpPermissions", [])]
+        rules = [(row["GroupId"], rule) for row in rows for rule in row.get("IpPermissions", [])]
         lists = {part["PrefixListId"] for _, rule in rules for part in rule.get("PrefixListIds", [])}
         known = {one: self._entries(one) for one in sorted(lists)}
         return [found for name, rule in rules for found in _ingress(name, rule, known)]
@@ -163,12 +167,12 @@ class AwsSurroundings:
             pages = self._clients.ec2.get_paginator("get_managed_prefix_list_entries").paginate(
                 PrefixListId=prefix_list
             )
-            return tuple(one["Cidr"] for page in pages for one in page["Entries"])
+            return tuple(entry["Cidr"] for page in pages for entry in page["Entries"])
 
 
 def text_tags(tags: Iterable[TagTypeDef]) -> dict[str, str]:
     """Return EC2's list of tags as a mapping."""
-    return {one.get("Key", ""): one.get("Value", "") for one in tags}
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in tags}
 
 
 def _default_route(subnet: SubnetTypeDef, tables: Sequence[RouteTableTypeDef]) -> str:

@@ -52,14 +52,15 @@ def verify(ledger: Ledger, policy: Policy, now: datetime) -> list[str]:
 
 def _grants(ledger: Ledger) -> Iterable[str]:
     by_slot: dict[SlotName, list[Grant]] = {}
-    for one in sorted(ledger.grants, key=lambda row: (row.slot, row.epoch)):
-        before = by_slot.setdefault(one.slot, [])
-        if before and one.epoch == before[-1].epoch and one.holder != before[-1].holder:
-            yield f"S1: {one.slot} epoch {one.epoch} was granted to {before[-1].holder} and {one.holder}"
-        if before and one.at < before[-1].at:
-            yield f"S1: {one.slot} epoch {one.epoch} is older than epoch {before[-1].epoch}"
-        yield from _fenced_before(ledger, before, one)
-        before.append(one)
+    for grant in sorted(ledger.grants, key=lambda row: (row.slot, row.epoch)):
+        before = by_slot.setdefault(grant.slot, [])
+        if before and grant.epoch == before[-1].epoch and grant.holder != before[-1].holder:
+            holders = f"{before[-1].holder} and {grant.holder}"
+            yield f"S1: {grant.slot} epoch {grant.epoch} was granted to {holders}"
+        if before and grant.at < before[-1].at:
+            yield f"S1: {grant.slot} epoch {grant.epoch} is older than epoch {before[-1].epoch}"
+        yield from _fenced_before(ledger, before, grant)
+        before.append(grant)
 
 
 def _fenced_before(ledger: Ledger, before: Sequence[Grant], grant: Grant) -> Iterable[str]:
@@ -69,12 +70,12 @@ def _fenced_before(ledger: Ledger, before: Sequence[Grant], grant: Grant) -> Ite
 
 
 def _proofs(ledger: Ledger) -> Iterable[str]:
-    for one in ledger.evidence.values():
-        is_human = one.kind is EvidenceKind.OPERATOR
-        if not one.detail or (is_human and one.by in ("", "controller")):
-            yield f"S4: the evidence of {one.instance} names no source"
-        elif not is_human and one.detail != SAID[one.kind]:
-            yield f"S4: the {one.kind} evidence of {one.instance} is no proof: {one.detail}"
+    for proof in ledger.evidence.values():
+        is_human = proof.kind is EvidenceKind.OPERATOR
+        if not proof.detail or (is_human and proof.by in ("", "controller")):
+            yield f"S4: the evidence of {proof.instance} names no source"
+        elif not is_human and proof.detail != SAID[proof.kind]:
+            yield f"S4: the {proof.kind} evidence of {proof.instance} is no proof: {proof.detail}"
 
 
 def _slot(op: Operation) -> SlotName:
@@ -125,7 +126,9 @@ def _crowds(ledger: Ledger, policy: Policy) -> Iterable[str]:
     for number, op in enumerate(counted):
         others = [one for one in counted[:number] if _slot(one) != _slot(op)]
         seen = _seen_by(ledger, op)
-        busy = sorted({_slot(one) for one in others if _is_busy(ledger, one, op.opened_at, seen, policy)})
+        busy = sorted(
+            {_slot(other) for other in others if _is_busy(ledger, other, op.opened_at, seen, policy)}
+        )
         is_own_lane = seen is not None and _is_platform(seen, _slot(op), policy)
         # Where no slot's kind is known, one of them may be the Platform.
         if not is_own_lane and len(busy) - (seen is None) >= policy.executions_in_flight:
@@ -200,7 +203,7 @@ def _storm(op: Operation, others: Sequence[Operation], seen: Observation, policy
     released = seen.brake.storm_released_until
     if released is not None and op.opened_at < released:
         return
-    bad = {_slot(one): one for one in others if _is_bad(one, op.opened_at, seen, policy)}
+    bad = {_slot(other): other for other in others if _is_bad(other, op.opened_at, seen, policy)}
     limit = max(policy.storm_floor, -(-policy.storm_percent * len(seen.slots) // 100))
     zones = {one.zone for one in bad.values() if len(one.victims) <= 1} - {"", op.zone}
     count = 1 + len(bad)

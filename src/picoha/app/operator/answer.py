@@ -96,7 +96,7 @@ class Asked:
     @property
     def slot(self) -> SlotName:
         """The slot asked about; raises Refusal when the cell has none of that name."""
-        names = [one.name for one in self.seen.slots]
+        names = [slot.name for slot in self.seen.slots]
         if self.command.slot is None or self.command.slot not in names:
             known = ", ".join(names) or "no slot"
             raise Refusal(f"there is no slot {self.command.slot}; the cell has {known}")
@@ -187,9 +187,9 @@ def of_slot(asked: Asked) -> SlotName:
 def of_operation(asked: Asked) -> SlotName:
     """Find the slot whose open operation has this id; raises Refusal."""
     found = {
-        one.record.operation.id: one.name
-        for one in asked.seen.slots
-        if one.record and one.record.operation is not None
+        slot.record.operation.id: slot.name
+        for slot in asked.seen.slots
+        if slot.record and slot.record.operation is not None
     }
     if asked.command.operation not in found:
         known = ", ".join(found) or "none"
@@ -211,7 +211,7 @@ def of_instance(asked: Asked) -> SlotName:
             continue
         if any(host.instance == instance for host in one.hosts):
             return one.name
-    waiting = [one for one in slots if one.record and one.record.operation and one.record.unfenced]
+    waiting = [slot for slot in slots if slot.record and slot.record.operation and slot.record.unfenced]
     if not waiting:
         raise Refusal(f"{instance} is no host of this cell, and no operation waits for evidence")
     return waiting[0].name
@@ -220,7 +220,7 @@ def of_instance(asked: Asked) -> SlotName:
 def follow(asked: Asked) -> Reply:
     """Say how far the loop is with a request; `data.state` is waiting, answered or unknown."""
     command, slot = asked.command, asked.command.slot
-    if any(one.id == command.id for one in asked.remembered.requests):
+    if any(request.id == command.id for request in asked.remembered.requests):
         return Reply(FINE, f"request {command.id} waits for the loop's next look", data={"state": "waiting"})
     now = asked.ports.clock.now()
     since = now - asked.policy.request_expires - timedelta(hours=1)

@@ -34,7 +34,7 @@ def mode(asked: Asked) -> Reply:
     sentence = f"{command.by} sets the mode to {to}: {command.reason}"
     new = replace(old, mode=to, since=asked.ports.clock.now())
     asked.ports.requests.save_mode(new, asked.row("mode", sentence, old.ver + 1))
-    busy = [one.name for one in asked.seen.slots if one.record and one.record.operation]
+    busy = [slot.name for slot in asked.seen.slots if slot.record and slot.record.operation]
     going_on = f" ({', '.join(busy)}: the open operation takes nothing more)" if busy else ""
     enforced = "picoha now takes where a slot is fenceable"
     meaning = enforced if to is Mode.ENFORCE else f"taking stops{going_on}"
@@ -116,7 +116,7 @@ def _kept(asked: Asked, mode: ModeRecord) -> dict[str, Pause]:
 def release_storm(asked: Asked) -> Reply:
     """Say that the many bad slots are one known cause: the storm gate is open for a while."""
     command, seen = asked.command, asked.seen
-    held = [gate for one in seen.slots if not (gate := storm(Situation(seen, one, asked.policy))).is_open]
+    held = [gate for slot in seen.slots if not (gate := storm(Situation(seen, slot, asked.policy))).is_open]
     if not held:
         raise Refusal("no storm holds anything now")
     until = asked.ports.clock.now() + (command.span or asked.policy.storm_memory)

@@ -34,8 +34,8 @@ LEFT_ALONE = frozenset({113, 115})
 def status(asked: Asked) -> Reply:
     """Every slot on one line, the pauses and the brake; not fine when a slot is not well."""
     seen = asked.seen
-    slots = [_slot_line(Situation(seen, one, asked.policy)) for one in seen.slots]
-    unwell = [one["slot"] for one in slots if not one["is_well"]]
+    slots = [_slot_line(Situation(seen, slot, asked.policy)) for slot in seen.slots]
+    unwell = [slot["slot"] for slot in slots if not slot["is_well"]]
     kept = {
         name: one
         for name, one in seen.mode.pauses.items()
@@ -78,7 +78,7 @@ def _slot_line(situation: Situation) -> dict[str, Any]:
         "rule": decision.rule,
         "sentence": decision.sentence,
         "missing": explain.missing(situation),
-        "requests": [f"{one.verb} by {one.by}" for one in situation.observed.requests],
+        "requests": [f"{request.verb} by {request.by}" for request in situation.observed.requests],
         "is_well": decision.rule in LEFT_ALONE or (is_alive and not is_asking),
         "not_rolled": _not_rolled(situation),
     }
@@ -111,9 +111,9 @@ def history(asked: Asked) -> Reply:
     span = command.span or HISTORY_SPAN
     now = asked.ports.clock.now()
     rows = [
-        one
-        for one in asked.ports.memory.history(now - span, now + timedelta(minutes=1))
-        if command.slot is None or one.slot in (command.slot, "*")
+        row
+        for row in asked.ports.memory.history(now - span, now + timedelta(minutes=1))
+        if command.slot is None or row.slot in (command.slot, "*")
     ]
     shown = rows[-command.limit :]
     return Reply(
@@ -148,8 +148,8 @@ def show(asked: Asked) -> Reply:
     told += f": {', '.join(op.victims)} -> {op.target}, epoch {op.from_epoch + 1}" if op.is_ended else ""
     data = {
         "operation": encode(op),
-        "journal": [encode(one) for one in sorted(journal, key=lambda one: (one.number, one.sends, one.at))],
-        "rows": _plain([one for one in rows if one.operation == name]),
+        "journal": [encode(row) for row in sorted(journal, key=lambda one: (one.number, one.sends, one.at))],
+        "rows": _plain([row for row in rows if row.operation == name]),
         "now": encode(now),
     }
     return Reply(FINE, told, data=data)
@@ -157,7 +157,7 @@ def show(asked: Asked) -> Reply:
 
 def _open(asked: Asked) -> Mapping[str, Operation]:
     records = asked.remembered.records.values()
-    return {one.operation.id: one.operation for one in records if one.operation is not None}
+    return {record.operation.id: record.operation for record in records if record.operation is not None}
 
 
 def plan(asked: Asked) -> Reply:
@@ -167,9 +167,12 @@ def plan(asked: Asked) -> Reply:
     rows = asked.ports.memory.history(now - PAST_SPAN, now)
     command = replace(command, by=command.by or "you", reason=command.reason or "a plan")
     done = [
-        one.took_s
-        for one in reported(rows, {}, now - PAST_SPAN, now).operations
-        if one.slot == slot and one.ended == "done" and one.took_s is not None and one.verb in ENDS_AN_OUTAGE
+        operation.took_s
+        for operation in reported(rows, {}, now - PAST_SPAN, now).operations
+        if operation.slot == slot
+        and operation.ended == "done"
+        and operation.took_s is not None
+        and operation.verb in ENDS_AN_OUTAGE
     ]
     request = requested(replace(asked, command=command), RequestVerb(command.to), slot)
     found = planned(asked.seen, request, asked.policy, done)
@@ -193,7 +196,7 @@ def report(asked: Asked) -> Reply:
     data = {
         **encode(found),
         "ready": is_ready,
-        "not_well": [one["sentence"] for one in cell.data["slots"] if not one["is_well"]],
+        "not_well": [slot["sentence"] for slot in cell.data["slots"] if not slot["is_well"]],
         "findings": encode(findings),
     }
     return Reply(FINE, told, data=data)
@@ -204,7 +207,7 @@ def period_report(asked: Asked, span: timedelta) -> PeriodReport:
     until = asked.ports.clock.now()
     since = until - span
     rows = asked.ports.memory.history(since, until + timedelta(minutes=1))
-    slots = [one.name for one in asked.seen.slots]
+    slots = [slot.name for slot in asked.seen.slots]
     unread = ""
     health: Mapping[SlotName, Sequence[Sample]] = {}
     try:

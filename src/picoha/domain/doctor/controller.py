@@ -50,7 +50,7 @@ def _alarm_faults(alarm: AlarmFacts, slot: SlotName, function: str) -> Iterator[
         yield f"watches slot {alarm.slot or '?'}"
     if not alarm.is_enabled:
         yield "has its actions disabled"
-    if not any(one.endswith(f":function:{function}:live") for one in alarm.actions):
+    if not any(action.endswith(f":function:{function}:live") for action in alarm.actions):
         yield f"does not ring {function}:live, but {', '.join(alarm.actions) or 'nothing'}"
     if alarm.missing_as != "breaching":
         yield f"treats missing data as {alarm.missing_as}, not breaching: a silent host does not ring"
@@ -63,9 +63,9 @@ def permissions(permissions: Sequence[Permission], function: FunctionFacts) -> I
     allowed to terminate hosts. The simulator sees neither resource policies nor the real tags; the
     check `host-tags` looks at those.
     """
-    for one in permissions:
-        if one.decision != "allowed":
-            why = f"{one.sid}: {one.action} is {one.decision} for {function.role}"
+    for permission in permissions:
+        if permission.decision != "allowed":
+            why = f"{permission.sid}: {permission.action} is {permission.decision} for {function.role}"
             yield Level.ERROR, function.name, why, "sam deploy (the policy of template.yaml was changed)"
 
 

@@ -45,12 +45,12 @@ def tags(groups: Sequence[GroupFacts]) -> Iterator[Row]:
             mend = tagged(next(one for one in groups if one.slot == slot), "picoha:slot", "ANOTHER")
             yield Level.ERROR, slot, f"{count} groups carry picoha:slot={slot}", mend
     specs = [one.spec for one in groups if one.spec]
-    for hostname, count in Counter(one.hostname for one in specs).items():
+    for hostname, count in Counter(spec.hostname for spec in specs).items():
         if count > 1:
             group = next(one for one in groups if one.spec and one.spec.hostname == hostname)
             why = f"{count} slots have picoha:hostname={hostname}: a name would lead to two hosts"
             yield Level.ERROR, group.slot, why, tagged(group, "picoha:hostname", "ANOTHER")
-    platforms = [one.name for one in specs if one.kind is Kind.PLATFORM]
+    platforms = [spec.name for spec in specs if spec.kind is Kind.PLATFORM]
     if len(platforms) != 1 and not any(one.problem for one in groups):
         why = f"the cell has {len(platforms)} platform slots ({', '.join(platforms) or 'none'}), not one"
         yield Level.ERROR, "", why, "tag one group with picoha:kind=platform (docs/adopt.md)"
@@ -169,7 +169,7 @@ def warm_pool(groups: Sequence[GroupFacts]) -> Iterator[Row]:
 def placement(groups: Sequence[GroupFacts]) -> Iterator[Row]:
     """Platform, EC and SC run on hosts of their own: Auto Scaling replaces whole hosts."""
     for group in groups:
-        types = {one.type for one in group.spec.picos} if group.spec else set()
+        types = {pico.type for pico in group.spec.picos} if group.spec else set()
         mixed = types & {PicoType.PLATFORM, PicoType.EC, PicoType.SC}
         if len(mixed) > 1:
             names = ", ".join(sorted(mixed))

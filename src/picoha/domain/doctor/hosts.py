@@ -15,7 +15,7 @@ def termination(
     groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], protected: Mapping[str, bool]
 ) -> Iterator[Row]:
     """No host is protected against the termination that a fence is."""
-    by_slot = {one.slot: one for one in groups}
+    by_slot = {group.slot: group for group in groups}
     for machine in machines:
         if protected.get(machine.instance) and machine.slot in by_slot:
             why = f"{machine.instance} has termination protection: it cannot be fenced"
@@ -27,9 +27,9 @@ def disks(
     groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], instance_stores: Mapping[str, int]
 ) -> Iterator[Row]:
     """Everything that a fence deletes, host by host: what the owner signs with `fenceable`."""
-    signed = {one.slot for one in groups if one.is_fenceable}
+    signed = {group.slot for group in groups if group.is_fenceable}
     for machine in machines:
-        going = [one for one in machine.disks if one.goes_with_host]
+        going = [disk for disk in machine.disks if disk.goes_with_host]
         named = [f"{one.volume} ({'root' if one.is_root else one.device})" for one in going]
         store = instance_stores.get(machine.type, 0)
         named += [f"{store} GB of instance store"] if store else []
@@ -79,7 +79,7 @@ def agents(
     machines: Sequence[InspectedHost], reports: Sequence[Report], policy: Policy, now: datetime
 ) -> Iterator[Row]:
     """Every running host reports, lately, in one version, with the right names and no complaint."""
-    by_instance = {one.instance: one for one in reports}
+    by_instance = {report.instance: report for report in reports}
     running = [one for one in machines if one.state == "running"]
     for machine in running:
         yield from _agent(machine, by_instance.get(machine.instance), policy, now)

@@ -54,17 +54,17 @@ def _hooks(groups: Sequence[GroupFacts], hooks: Mapping[str, Sequence[HookFacts]
 
 
 def _agents(machines: Sequence[InspectedHost]) -> Iterator[Row]:
-    for one in machines:
-        if one.state == "running":
-            why = f"{one.instance} runs an agent, which nobody will assign anything"
+    for machine in machines:
+        if machine.state == "running":
+            why = f"{machine.instance} runs an agent, which nobody will assign anything"
             mend = (
                 "enable the product's own start, then: picoha-agent uninstall (picos go on); and in the image"
             )
-            yield Level.WARN, one.slot, why, mend
+            yield Level.WARN, machine.slot, why, mend
 
 
 def _addresses(machines: Sequence[InspectedHost], addresses: Sequence[ElasticIp]) -> Iterator[Row]:
-    placed = {one.place: one for one in addresses}
+    placed = {address.place: address for address in addresses}
     for host in machines:
         one = placed.get(host.instance)
         if host.state == "running" and one is not None:
@@ -74,10 +74,10 @@ def _addresses(machines: Sequence[InspectedHost], addresses: Sequence[ElasticIp]
 
 
 def _alarms(alarms: Sequence[AlarmFacts], function: FunctionFacts) -> Iterator[Row]:
-    for one in alarms:
-        if any(f":function:{function.name}" in action for action in one.actions):
-            why = f"alarm {one.name} rings {function.name}"
-            yield Level.WARN, one.slot, why, "goes with the stack (sam delete); or make it page you instead"
+    for alarm in alarms:
+        if any(f":function:{function.name}" in action for action in alarm.actions):
+            why = f"alarm {alarm.name} rings {function.name}"
+            yield Level.WARN, alarm.slot, why, "goes with the stack (sam delete); or make it page you instead"
 
 
 def _policy(cell: str) -> Iterator[Row]:

@@ -20,7 +20,7 @@ def address(
     groups: Sequence[GroupFacts], machines: Sequence[InspectedHost], addresses: Sequence[ElasticIp], cell: str
 ) -> Iterator[Row]:
     """The Platform has one Elastic IP, nobody has two, and each is on a host of its slot or free."""
-    slots = {str(one.instance): one.slot for one in machines}
+    slots = {str(machine.instance): machine.slot for machine in machines}
     tag = f"--tags Key=picoha:cell,Value={cell} Key=picoha:slot,Value="
     for group in groups:
         own = [one for one in addresses if one.slot == group.slot]
@@ -83,7 +83,7 @@ def platform_ports(
             mend = f"give the slot an Elastic IP: aws ec2 create-tags ... Key=picoha:slot,Value={group.slot}"
             yield Level.ERROR, group.slot, why, f"{mend}, or route its subnets through a NAT gateway"
         for source, port in product(sources, PLATFORM_PORTS):
-            if not any(_admits(one, source, port) for one in rules):
+            if not any(_admits(rule, source, port) for rule in rules):
                 why = f"the Platform does not admit {source} on port {port} ({PLATFORM_PORTS[port]})"
                 mend = f"aws ec2 authorize-security-group-ingress --group-id {attached[0]}"
                 yield Level.ERROR, group.slot, why, f"{mend} --protocol tcp --port {port} --cidr {source}/32"
@@ -91,20 +91,20 @@ def platform_ports(
 
 def _sources(group: GroupFacts, addresses: Sequence[ElasticIp], subnets: Sequence[Subnet]) -> tuple[str, ...]:
     own = tuple(one.public_ip for one in addresses if one.slot == group.slot)
-    nats = {ip for one in subnets if one.id in group.subnets for ip in one.nat_ips}
+    nats = {ip for subnet in subnets if subnet.id in group.subnets for ip in subnet.nat_ips}
     return own or tuple(sorted(nats))
 
 
 def _admits(rule: Ingress, source: str, port: int) -> bool:
     if not rule.first_port <= port <= rule.last_port:
         return False
-    networks = (ip_network(one, strict=False) for one in rule.cidrs)
-    return any(IPv4Address(source) in one for one in networks if isinstance(one, IPv4Network))
+    networks = (ip_network(cidr, strict=False) for cidr in rule.cidrs)
+    return any(IPv4Address(source) in network for network in networks if isinstance(network, IPv4Network))
 
 
 def path_to_aws(groups: Sequence[GroupFacts], subnets: Sequence[Subnet]) -> Iterator[Row]:
     """A new host reaches AWS before its Elastic IP arrives: else its agent never reports."""
-    by_id = {one.id: one for one in subnets}
+    by_id = {subnet.id: subnet for subnet in subnets}
     for group in groups:
         for one in (by_id.get(name, Subnet(name)) for name in group.subnets):
             missing = [name for name in NEEDED_ENDPOINTS if name not in one.endpoints]

@@ -96,12 +96,14 @@ def explained(situation: Situation) -> Gate:
 def slot_order(situation: Situation) -> Gate:
     """Slots named in picoha:depends-on as `slot:` are active first."""
     spec = situation.observed.spec
-    for one in spec.depends_on if spec else ():
-        if one.scheme != "slot":
+    for dependency in spec.depends_on if spec else ():
+        if dependency.scheme != "slot":
             continue
-        before = next((observed for observed in situation.seen.slots if observed.name == one.target), None)
+        before = next(
+            (observed for observed in situation.seen.slots if observed.name == dependency.target), None
+        )
         if before is None or before.record is None or not is_active(before.record):
-            return Gate("slot-order", False, f"slot {one.target} must be active first")
+            return Gate("slot-order", False, f"slot {dependency.target} must be active first")
     return Gate("slot-order", True, "no other slot must come first")
 
 
@@ -199,15 +201,15 @@ def busy_count(situation: Situation) -> int:
 
 def _busy(situation: Situation) -> list[str]:
     return [
-        one.name
-        for one in situation.seen.slots
-        if one.name != situation.observed.name and _is_busy(situation, one.name)
+        slot.name
+        for slot in situation.seen.slots
+        if slot.name != situation.observed.name and _is_busy(situation, slot.name)
     ]
 
 
 def _is_busy(situation: Situation, name: str) -> bool:
     other = Situation(
-        situation.seen, next(one for one in situation.seen.slots if one.name == name), situation.policy
+        situation.seen, next(slot for slot in situation.seen.slots if slot.name == name), situation.policy
     )
     op = other.operation
     is_ours = is_open(other.observed) and not other.is_platform and not other.is_parked_in_operation

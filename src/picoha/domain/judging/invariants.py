@@ -67,10 +67,10 @@ def _change_problem(before: SlotRecord, change: Change) -> str:
         return "S16: the change is not tied to the version that was read"
     if after.epoch != before.epoch and (change.grant is None or after.epoch <= before.epoch):
         return "S1: the epoch would change without a grant"
-    others = [one for one in before.unfenced if one != change.grant]
+    others = [instance for instance in before.unfenced if instance != change.grant]
     if change.grant is not None and (others or after.holder != change.grant):
         return f"S2: a grant while {', '.join(others) or 'another holder'} has no evidence"
-    lost = set(before.unfenced) - set(after.unfenced) - {one.instance for one in change.evidence}
+    lost = set(before.unfenced) - set(after.unfenced) - {proof.instance for proof in change.evidence}
     if lost:
         return f"S2: {', '.join(sorted(lost))} would be forgotten without evidence"
     if before.operation is not None and after.operation is None and change.ended is None:

@@ -30,8 +30,8 @@ def rival(situation: Situation, named: InstanceId) -> str:
     A record that is lost or old does not know every earlier holder; the hosts' reports and the Platform's
     witnesses do.
     """
-    others = (one for one in situation.observed.reports.values() if one.instance != named)
-    told = next((said for one in others if (said := _may_run(situation, one))), "")
+    others = (report for report in situation.observed.reports.values() if report.instance != named)
+    told = next((said for other in others if (said := _may_run(situation, other))), "")
     return told or _reached_elsewhere(situation, named)
 
 
@@ -55,10 +55,12 @@ def _must_be_silent(situation: Situation, instance: InstanceId | None) -> timede
 def _witness(situation: Situation, within: timedelta) -> str:
     """Return which other slot reached the Platform within this time, or ""."""
     for observed in situation.seen.slots:
-        for one in observed.reports.values():
-            is_late = situation.now - one.at >= within
-            if one.reaches_platform and not is_late and observed.name != situation.observed.name:
-                return f"{observed.name} connected to it {(situation.now - one.at).total_seconds():.0f} s ago"
+        for report in observed.reports.values():
+            is_late = situation.now - report.at >= within
+            if report.reaches_platform and not is_late and observed.name != situation.observed.name:
+                return (
+                    f"{observed.name} connected to it {(situation.now - report.at).total_seconds():.0f} s ago"
+                )
     return ""
 
 
@@ -71,7 +73,7 @@ def _may_run(situation: Situation, report: Report) -> str:
     said = f"EC2 {shown(situation, instance)}, and {age.total_seconds():.0f} s ago it said that"
     if report.highest_epoch > situation.record.epoch and (is_heard or _can_be_ended(situation, instance)):
         return f"{said} it has held epoch {report.highest_epoch}, above the record's {situation.record.epoch}"
-    if is_heard and any(one.health.is_good for one in report.picos.values()):
+    if is_heard and any(pico.health.is_good for pico in report.picos.values()):
         return f"{said} its picos run"
     return ""
 

@@ -196,7 +196,7 @@ def canary_problem(situation: Situation) -> str:
         and observed.record
         and observed.record.phase is not Phase.VACANT
     ]
-    watched = [one for one in others if one.record and is_active(one.record)]
+    watched = [other for other in others if other.record and is_active(other.record)]
     if not watched:
         tick = situation.seen.tick
         if isinstance(tick, Sample) and situation.is_recent(tick.at, situation.policy.tick_within):

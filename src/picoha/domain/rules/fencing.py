@@ -83,11 +83,11 @@ def _dead_launches(situation: Situation) -> list[AbandonLaunch]:
     if group is None:
         return []
     return [
-        AbandonLaunch(group.name, one.instance)
-        for one in group.members
-        if one.is_held
-        and one.instance in opened(situation).victims
-        and one.instance not in situation.record.unfenced
+        AbandonLaunch(group.name, member.instance)
+        for member in group.members
+        if member.is_held
+        and member.instance in opened(situation).victims
+        and member.instance not in situation.record.unfenced
     ]
 
 

@@ -153,7 +153,7 @@ def wait_for_others(situation: Situation) -> Decision:
     others = _others_alive(situation)
     target = opened(situation).target
     sentence = f"{', '.join(others)} of this slot is not terminated; {target} is not granted before"
-    return hold(sentence) if all(situation.is_gone(one) for one in others) else alert(sentence)
+    return hold(sentence) if all(situation.is_gone(other) for other in others) else alert(sentence)
 
 
 def is_releasing(situation: Situation) -> bool:

@@ -36,7 +36,7 @@ def write_evidence(situation: Situation) -> Decision:
     """Prove every grantee or victim that is off; in every mode, on every look (design.md 6)."""
     proofs = _proofs(situation)
     gone = {proof.instance for proof in proofs}
-    left = tuple(one for one in situation.record.unfenced if one not in gone)
+    left = tuple(instance for instance in situation.record.unfenced if instance not in gone)
     sentence = "; ".join(f"{proof.instance}: {proof.detail}" for proof in proofs)
     change = Change(record=replace(situation.record, unfenced=left), evidence=proofs, event="proven-off")
     return Decision(Answer.PROVE, f"evidence: {sentence}", change=change, look_again_s=0.0)

@@ -54,7 +54,7 @@ def _noted(launch: Launch, sentence: str, event: str = "") -> Decision:
 
 def _still_held(situation: Situation) -> dict[str, datetime]:
     members = situation.group.members if situation.group else ()
-    now_held = {one.instance for one in members if one.is_held or one.is_warming}
+    now_held = {member.instance for member in members if member.is_held or member.is_warming}
     return {instance: at for instance, at in situation.record.held.items() if instance in now_held}
 
 

@@ -125,7 +125,7 @@ def adopt(situation: Situation) -> Decision:
     """A human names the holder; the epoch goes above everything any agent has seen (S17)."""
     request, record = next_request(situation), situation.record
     host = situation.host(request.instance)
-    others = [one for one in record.unfenced if one != request.instance]
+    others = [instance for instance in record.unfenced if instance != request.instance]
     if record.operation is not None:
         return _refused(situation, f"{record.operation.id} is open")
     if host is None or host.state is not InstanceState.RUNNING:
@@ -137,7 +137,7 @@ def adopt(situation: Situation) -> Decision:
     other = rival(situation, host.instance)
     if other:
         return _refused(situation, f"{other}; it must be terminated first, or be the one that is adopted")
-    highest = max([record.epoch, *(one.highest_epoch for one in situation.observed.reports.values())])
+    highest = max([record.epoch, *(report.highest_epoch for report in situation.observed.reports.values())])
     adopted = replace(
         record,
         epoch=highest + 1,
@@ -164,7 +164,11 @@ def adopt(situation: Situation) -> Decision:
 
 def _later_holders_proven_off(situation: Situation) -> tuple[Evidence, ...]:
     """Evidence of holders that only their own reports tell of, the record being lost or old (S2)."""
-    later = (one for one in situation.observed.reports.values() if one.highest_epoch > situation.record.epoch)
+    later = (
+        report
+        for report in situation.observed.reports.values()
+        if report.highest_epoch > situation.record.epoch
+    )
     proofs = (situation.proof_of(one.instance) for one in later)
     return tuple(proof for proof in proofs if proof is not None)
 

@@ -168,7 +168,14 @@ def _dependencies(situation: Situation) -> str:
 
 def _order(situation: Situation) -> str:
     spec = situation.observed.spec
-    return ", ".join(one.target for one in (spec.depends_on if spec else ()) if one.scheme == "slot") or "-"
+    return (
+        ", ".join(
+            dependency.target
+            for dependency in (spec.depends_on if spec else ())
+            if dependency.scheme == "slot"
+        )
+        or "-"
+    )
 
 
 def _s(span: timedelta) -> str:
@@ -218,7 +225,7 @@ def _group_line(situation: Situation) -> SensorLine:
     found = situation.observed.group
     if isinstance(found, Unknown):
         return SensorLine("group", f"unreadable: {found.reason}")
-    members = ", ".join(f"{one.instance} {one.lifecycle}" for one in found.members) if found else ""
+    members = ", ".join(f"{member.instance} {member.lifecycle}" for member in found.members) if found else ""
     return SensorLine("group", f"{found.name}: {members or 'no member'}" if found else "none")
 
 
@@ -236,10 +243,12 @@ def _witness_lines(situation: Situation) -> list[SensorLine]:
     return [
         SensorLine(
             f"witness {observed.name}",
-            "connects" if one.reaches_platform else "cannot connect",
-            _seconds(situation, one.at),
+            "connects" if report.reaches_platform else "cannot connect",
+            _seconds(situation, report.at),
         )
         for observed in situation.seen.slots
-        for one in observed.reports.values()
-        if observed.record and observed.record.holder == one.instance and one.reaches_platform is not None
+        for report in observed.reports.values()
+        if observed.record
+        and observed.record.holder == report.instance
+        and report.reaches_platform is not None
     ]

@@ -29,7 +29,7 @@ def preview(seen: Observation, request: Request, policy: Policy) -> Decision:
     """
     observed = replace(seen.slot(request.slot), requests=(request,))
     for _ in range(GUARDS):
-        slots = tuple(observed if one.name == request.slot else one for one in seen.slots)
+        slots = tuple(observed if slot.name == request.slot else slot for slot in seen.slots)
         decision = decide_slot(replace(seen, slots=slots), request.slot, policy)
         if decision.rule >= FIRST_REQUEST_RULE or decision.change is None or refusal(decision):
             break
@@ -94,9 +94,9 @@ def _expected(past_s: Sequence[float]) -> str:
 def _steps(situation: Situation, request: Request) -> list[StepLine]:
     policy, record, group = situation.policy, situation.record, situation.group
     spec, address = situation.observed.spec, situation.address
-    is_warm = group is not None and any(one.lifecycle.startswith("Warmed:") for one in group.members)
+    is_warm = group is not None and any(member.lifecycle.startswith("Warmed:") for member in group.members)
     standby = "the warm host" if is_warm else "a new host"
-    picos = [one.name for one in spec.picos] if spec else []
+    picos = [pico.name for pico in spec.picos] if spec else []
     steps = []
     if request.verb is RequestVerb.SWITCHOVER:
         steps.append(_step(f"{record.holder} stops its picos (drain)", policy.drain_deadline))

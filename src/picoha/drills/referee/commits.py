@@ -100,7 +100,7 @@ class Commits:
             yield f"S9: {op.id} was admitted in {mode.mode}"
         pauses = [mode.pauses[key] for key in ("*", record.slot) if key in mode.pauses]
         is_forced = op.verb is Verb.FAILOVER and op.by != CONTROLLER
-        if not is_forced and any(one.until > self._account.scheduler.now for one in pauses):
+        if not is_forced and any(pause.until > self._account.scheduler.now for pause in pauses):
             yield f"S9: {op.id} was admitted in a pause"
 
     def _unsound(self, instance: str) -> Iterator[str]:

@@ -57,7 +57,9 @@ class Referee:
             return
         running: dict[str, set[str]] = {}
         for host in self._account.hosts.values():
-            platforms = {one.name for one in self._account.picos(host.slot) if one.type is PicoType.PLATFORM}
+            platforms = {
+                pico.name for pico in self._account.picos(host.slot) if pico.type is PicoType.PLATFORM
+            }
             for name in host.running:
                 what = "the Platform" if name in platforms else f"{name} of {host.slot}"
                 running.setdefault(what, set()).add(host.instance.id)
@@ -118,7 +120,9 @@ class Referee:
     def _holding(self) -> list[SlotRecord]:
         """Records whose holder is really there."""
         return [
-            one for one in self._account.records().values() if one.holder and not self._is_off(one.holder)
+            record
+            for record in self._account.records().values()
+            if record.holder and not self._is_off(record.holder)
         ]
 
     def _is_off(self, instance: str) -> bool:
@@ -131,7 +135,7 @@ class Referee:
 
     def _unordered(self, instance: str, action: str, what: str) -> Iterator[str]:
         """S7: the intent stood in a journal, or in the slot's record, before the call was sent."""
-        if not any(one == action or one == f"{action} force" for one in self._intents()):
+        if not any(intent == action or intent == f"{action} force" for intent in self._intents()):
             yield f"S7: {instance} was {what} without an intent"
 
     def _intents(self) -> Iterator[str]:

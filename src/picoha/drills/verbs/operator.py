@@ -34,7 +34,7 @@ def _instance(setup: Setup, beat: Beat) -> InstanceId | None:
     """Return what `to` names: the slot's victim, holder or newest living host, or an id as it is."""
     record = setup.world.records()[SlotName(beat.slot)]
     op = record.operation
-    living = [one for one in setup.world.hosts.values() if one.slot == beat.slot and one.is_up]
+    living = [host for host in setup.world.hosts.values() if host.slot == beat.slot and host.is_up]
     instances = {
         "victim": op.victim if op else None,
         "holder": record.holder,

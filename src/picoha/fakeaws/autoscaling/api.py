@@ -34,9 +34,9 @@ class AutoScaling(ScalingLife):
     def _api_describe_auto_scaling_groups(self, params: dict[str, Any]) -> Answer:
         names = params.get("AutoScalingGroupNames")
         rows = [
-            one.shown()
-            for one in self.groups.values()
-            if (not names or one.name in names) and matches(params, one.tags, {})
+            group.shown()
+            for group in self.groups.values()
+            if (not names or group.name in names) and matches(params, group.tags, {})
         ]
         return page(rows, params, "AutoScalingGroups", "MaxRecords", 50)
 
@@ -44,28 +44,30 @@ class AutoScaling(ScalingLife):
         """Members of groups and pools; this call shows health in capitals."""
         ids = params.get("InstanceIds")
         rows = [
-            one.shown() | {"AutoScalingGroupName": group.name, "HealthStatus": one.health.upper()}
+            member.shown() | {"AutoScalingGroupName": group.name, "HealthStatus": member.health.upper()}
             for group in self.groups.values()
-            for one in group.members.values()
-            if not ids or one.instance.id in ids
+            for member in group.members.values()
+            if not ids or member.instance.id in ids
         ]
         return page(rows, params, "AutoScalingInstances", "MaxRecords", 50)
 
     def _api_describe_warm_pool(self, params: dict[str, Any]) -> Answer:
         group = self._group(params)
-        rows = [one.shown() for one in group.members.values() if one.warm]
+        rows = [member.shown() for member in group.members.values() if member.warm]
         answer = page(rows, params, "Instances", "MaxRecords", 50)
         return answer | ({"WarmPoolConfiguration": group.warm_pool.shown()} if group.warm_pool else {})
 
     def _api_describe_lifecycle_hooks(self, params: dict[str, Any]) -> Answer:
         group, names = self._group(params), params.get("LifecycleHookNames")
-        hooks = [one for one in group.hooks if not names or one.name in names]
-        return {"LifecycleHooks": [one.shown(group.name) for one in hooks]}
+        hooks = [hook for hook in group.hooks if not names or hook.name in names]
+        return {"LifecycleHooks": [hook.shown(group.name) for hook in hooks]}
 
     def _api_describe_scaling_activities(self, params: dict[str, Any]) -> Answer:
         ids = params.get("ActivityIds")
         groups = [self._group(params)] if "AutoScalingGroupName" in params else self.groups.values()
-        found = [one for group in groups for one in group.activities if not ids or one.id in ids]
+        found = [
+            activity for group in groups for activity in group.activities if not ids or activity.id in ids
+        ]
         found.sort(key=lambda one: one.started_at, reverse=True)
         return page([one.shown() for one in found], params, "Activities", "MaxRecords", 100)
 

@@ -242,7 +242,7 @@ class Group:
             "HealthCheckType": "EC2",
             "HealthCheckGracePeriod": self.grace_s,
             "CreatedTime": self.created_at,
-            "Instances": [one.shown() for one in self.members.values() if not one.warm],
+            "Instances": [member.shown() for member in self.members.values() if not member.warm],
             "SuspendedProcesses": [
                 {"ProcessName": one, "SuspensionReason": "User suspended"} for one in sorted(self.suspended)
             ],
@@ -253,7 +253,7 @@ class Group:
             row["InstanceMaintenancePolicy"] = {"MinHealthyPercentage": low, "MaxHealthyPercentage": high}
         if self.warm_pool:
             row["WarmPoolConfiguration"] = self.warm_pool.shown()
-            row["WarmPoolSize"] = sum(one.warm for one in self.members.values())
+            row["WarmPoolSize"] = sum(member.warm for member in self.members.values())
         return row
 
     def _tag(self, key: str, value: str) -> dict[str, Any]:

@@ -130,13 +130,13 @@ class ScalingLife:
                 self.retire(group, member, f"{TAKEN_OUT} {member.illness}")
 
     def _match_desired(self, group: Group) -> None:
-        members = [one for one in group.members.values() if not one.warm and not one.leaving]
+        members = [member for member in group.members.values() if not member.warm and not member.leaving]
         self._resize_to(group, members, group.desired, warm=False)
 
     def _match_pool(self, group: Group) -> None:
         pool = group.warm_pool
         size = max(pool.min_size, group.max_size - group.desired) if pool else 0
-        members = [one for one in group.members.values() if one.warm and not one.leaving]
+        members = [member for member in group.members.values() if member.warm and not member.leaving]
         self._resize_to(group, members, size, warm=True)
 
     def _resize_to(self, group: Group, members: list[GroupMember], size: int, warm: bool) -> None:
@@ -155,7 +155,7 @@ class ScalingLife:
         """Begin one launch, out of the warm pool if it has a ready member; False when it cannot be now."""
         if "Launch" in group.suspended or self.scheduler.elapsed < group.retry_at:
             return False
-        pool = [one for one in group.members.values() if one.warm and one.lifecycle in READY]
+        pool = [member for member in group.members.values() if member.warm and member.lifecycle in READY]
         if pool and not warm:
             self._take_warm(group, pool[0], why)
             return True

@@ -107,7 +107,7 @@ def lambda_alarm_event(alarm: MetricAlarm) -> Answer:
 
 
 def _named(dimensions: Sequence[Mapping[str, str]]) -> list[Answer]:
-    return [{"value": one["Value"], "name": one["Name"]} for one in dimensions]
+    return [{"value": dimension["Value"], "name": dimension["Name"]} for dimension in dimensions]
 
 
 def _trigger(alarm: MetricAlarm) -> Answer:

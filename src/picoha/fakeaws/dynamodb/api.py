@@ -162,9 +162,9 @@ class Tables:
                 raise refusal("TransactItems can only contain one of Check, Put, Update or Delete")
             ((kind, body),) = action.items()
             changes.append(self._change(kind, body))
-        if len({(one.table.name, one.key) for one in changes}) < len(changes):
+        if len({(change.table.name, change.key) for change in changes}) < len(changes):
             raise refusal("Transaction request cannot include multiple operations on one item")
-        if sum(one.row.size for one in changes if one.row) > LARGEST_TRANSACTION:
+        if sum(change.row.size for change in changes if change.row) > LARGEST_TRANSACTION:
             raise refusal("Aggregate size of the items in the transaction cannot exceed 4 MB")
         return changes
 

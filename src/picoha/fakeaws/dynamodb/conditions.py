@@ -74,7 +74,7 @@ class Term:
 
     def holds(self, item: Item, bound: Bound) -> bool:
         """Say whether this is true of the item."""
-        return _TESTS[self.operator](*(one.of(item, bound) for one in self.operands))
+        return _TESTS[self.operator](*(operand.of(item, bound) for operand in self.operands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Bound:
         first, *rest = term.operands
         if isinstance(first, Path) and first in rest:
             raise refusal(f"Invalid {where}: The first operand must be distinct from the remaining operands")
-        values = [self.values[one.name] for one in term.operands if isinstance(one, Literal)]
+        values = [self.values[operand.name] for operand in term.operands if isinstance(operand, Literal)]
         kinds = _LITERAL_KINDS.get(term.operator)
         for kind in (kind for value in values for kind in value):
             if kinds is not None and kind not in kinds:
@@ -166,7 +166,7 @@ _TESTS: dict[str, Callable[..., bool]] = {
     ">": _order(operator.gt),
     ">=": _order(operator.ge),
     "BETWEEN": _between,
-    "IN": lambda value, *choices: any(_equal(value, one) for one in choices),
+    "IN": lambda value, *choices: any(_equal(value, choice) for choice in choices),
     "attribute_exists": lambda value: value is not None,
     "attribute_not_exists": lambda value: value is None,
     "begins_with": _begins_with,

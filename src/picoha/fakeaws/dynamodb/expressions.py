@@ -51,7 +51,7 @@ def bind(where: str, text: str, names: Mapping[str, str], values: Mapping[str, A
     """
     parsed = _parse(where, text)
     for sign, parameter, given in (("#", "Names", names), (":", "Values", values)):
-        used = {one for one in parsed.placeholders if one.startswith(sign)}
+        used = {placeholder for placeholder in parsed.placeholders if placeholder.startswith(sign)}
         for name in sorted(given.keys() ^ used):
             if not re.fullmatch(sign + r"\w+", name, re.ASCII):
                 raise refusal(f'ExpressionAttribute{parameter} contains invalid key: "{name}"')

@@ -148,7 +148,7 @@ class ElasticAddresses:
     def _api_disassociate_address(self, params: dict[str, Any]) -> Answer:
         refuse_dry_run(params)
         asked = params.get("AssociationId")
-        found = [one for one in self.addresses.values() if asked and one.association_id == asked]
+        found = [address for address in self.addresses.values() if asked and address.association_id == asked]
         if not found:
             raise AwsFault("InvalidAssociationID.NotFound", f"The association ID '{asked}' does not exist")
         self.free(found[0])

@@ -42,7 +42,11 @@ class Ec2(Instances):
         for one in ids:
             if self.get(one).state_at(as_of) is None:
                 raise not_found(one)
-        shown = [(one, one.state_at(as_of)) for one in self.instances.values() if not ids or one.id in ids]
+        shown = [
+            (instance, instance.state_at(as_of))
+            for instance in self.instances.values()
+            if not ids or instance.id in ids
+        ]
         return [
             (one, state)
             for one, state in shown

@@ -85,7 +85,7 @@ def show_status(host: HostHere, as_json: bool) -> int:
         return NO_ANSWER
     print(json.dumps(plain, indent=2) if as_json else _status_text(plain))
     up = (AgentPhase.RUNNING, AgentPhase.OPEN)
-    is_well = all(one["health"] in ("healthy", "online") for one in plain["picos"].values())
+    is_well = all(pico["health"] in ("healthy", "online") for pico in plain["picos"].values())
     return FINE if plain["phase"] in up and is_well else REFUSED
 
 

@@ -83,7 +83,7 @@ def source_of(text: str, name: str, found: str) -> str:
     for number, line in enumerate(text.splitlines(), 1):
         is_ours = line == BEGIN or (is_ours and line != END)
         fields = line.partition("#")[0].split()
-        if fields[:1] == [found] and name.lower() in (one.lower() for one in fields[1:]):
+        if fields[:1] == [found] and name.lower() in (field.lower() for field in fields[1:]):
             return "picoha's block" if is_ours else f"line {number} of the hosts file"
     return "the name service" if found[:1].isdigit() else "nobody"
 
@@ -112,7 +112,7 @@ def examine(host: HostHere) -> Iterator[HostFinding]:
     yield from _picos(host, assignment, values)
     for test, is_up in host.checks.run(assignment.tests).items():
         yield HostFinding(OK if is_up else BAD, f"{test} {'answers' if is_up else 'does not answer'}")
-    if not site.republish and any(one.type is PicoType.PLATFORM for one in assignment.picos):
+    if not site.republish and any(pico.type is PicoType.PLATFORM for pico in assignment.picos):
         yield HostFinding(
             WARN, "republish_command is not set: services of SCs stay stale after a Platform start"
         )
@@ -120,7 +120,7 @@ def examine(host: HostHere) -> Iterator[HostFinding]:
 
 def _programs(host: HostHere) -> Iterator[HostFinding]:
     site = host.site
-    for path in (Path(site.java_home, "bin/java"), *(site.ha_dir / one for one in _SCRIPTS)):
+    for path in (Path(site.java_home, "bin/java"), *(site.ha_dir / script for script in _SCRIPTS)):
         code, _ = host.asker.ask(("test", "-x", str(path)), 2.0, site.owner)
         if code != 0:
             why = "cannot be looked at in time" if code is None else f"is not there for {site.user} to run"

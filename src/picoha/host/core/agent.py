@@ -178,7 +178,7 @@ class Agent:
         """Begin scripts; callers start picos only on a record just read, or with broken glass."""
         known = self._known
         known.remark = ""
-        if purpose not in _STOPS and any(one.type is PicoType.PLATFORM for one in picos):
+        if purpose not in _STOPS and any(pico.type is PicoType.PLATFORM for pico in picos):
             known.keep(platform_key=f"{self._me.boot_id}/{known.kept.starts + 1}")
         scripts, clock = self._ports.scripts, self._ports.clock
         self._work = Work(scripts, clock, known.script_environment(), purpose, known.kept.epoch, picos, order)

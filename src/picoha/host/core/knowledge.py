@@ -105,7 +105,7 @@ class HostState:
     @property
     def are_picos_up(self) -> bool:
         """True if any pico gave a good answer at the last look."""
-        return any(one.health.is_good for one in self.picos.values())
+        return any(pico.health.is_good for pico in self.picos.values())
 
     @property
     def is_healthy(self) -> bool:

@@ -54,4 +54,4 @@ class Tally:
 
 def health_of(picos: Mapping[str, PicoReading]) -> Health:
     """Return the health of the host; no readings at all is unknown."""
-    return overall(one.health for one in picos.values())
+    return overall(pico.health for pico in picos.values())

@@ -83,7 +83,7 @@ def start_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return hook, picos in their order, hook."""
     return [
         ScriptStep(ScriptVerb.PRE_START),
-        *(ScriptStep(ScriptVerb.ONLINE, one) for one in picos),
+        *(ScriptStep(ScriptVerb.ONLINE, pico) for pico in picos),
         ScriptStep(ScriptVerb.POST_START),
     ]
 
@@ -91,12 +91,16 @@ def start_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
 def stop_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return offline for each pico in reverse order, then clean in the same order."""
     backwards = list(reversed(picos))
-    return [ScriptStep(verb, one) for verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN) for one in backwards]
+    return [
+        ScriptStep(verb, backward)
+        for verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN)
+        for backward in backwards
+    ]
 
 
 def restart_plan(picos: Sequence[Pico]) -> list[ScriptStep]:
     """Return offline and clean, then online in start order."""
-    return [*stop_plan(picos), *(ScriptStep(ScriptVerb.ONLINE, one) for one in picos)]
+    return [*stop_plan(picos), *(ScriptStep(ScriptVerb.ONLINE, pico) for pico in picos)]
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ class Work:
     def _fail(self, why: str) -> None:
         """Note the problem: what would start is dropped, what stops goes on."""
         self.problem = self.problem or why
-        self.steps = [one for one in self.steps if one.verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN)]
+        self.steps = [step for step in self.steps if step.verb in (ScriptVerb.OFFLINE, ScriptVerb.CLEAN)]
 
 
 def failed_picos(picos: Iterable[Pico], failed: set[str]) -> list[Pico]:

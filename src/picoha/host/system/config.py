@@ -131,5 +131,5 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "property_command": _COMMAND,
     "republish_command": _COMMAND,
     "metadata_url": _URL,
-    **{one.name: _PATH for one in fields(Config) if one.name.endswith(("_dir", "_home", "_file"))},
+    **{field.name: _PATH for field in fields(Config) if field.name.endswith(("_dir", "_home", "_file"))},
 }

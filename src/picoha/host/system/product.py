@@ -61,7 +61,7 @@ class HostChecks:
 
     def run(self, tests: Sequence[str]) -> Mapping[str, bool]:
         """Return whether each `tcp:host:port` and `mount:/path` answers; another scheme never does."""
-        return {one: self._passes(*one.split(":", 1)) for one in tests}
+        return {test: self._passes(*test.split(":", 1)) for test in tests}
 
     def _passes(self, scheme: str, target: str = "") -> bool:
         if scheme == "mount":

@@ -59,7 +59,7 @@ class Place:
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": items.HOSTS}},
         )
-        return [items.report_of(one) for one in found["Items"]]
+        return [items.report_of(item) for item in found["Items"]]
 
 
 @pytest.fixture(params=["desk", "moto"])

@@ -69,7 +69,7 @@ def test_a_partition_of_many_pages_is_read_to_its_end(side: Side) -> None:
         Report(InstanceId(f"i-{number}"), EC1, "b", START, AgentPhase.RUNNING, problem="x" * 200_000)
         for number in range(12)
     ]
-    side.put(*(report_item(one) for one in reports))
+    side.put(*(report_item(report) for report in reports))
     assert len(side.memory.load().reports) == 12
 
 

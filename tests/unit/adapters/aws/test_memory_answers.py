@@ -126,9 +126,9 @@ def test_each_transaction_has_a_token_of_its_own_that_dynamodb_takes(side: Side)
     """AWS API reference, TransactWriteItems: ClientRequestToken has 1 to 36 characters."""
     side.memory.commit(Change(record=ADMITTED), MODE, None)
     side.memory.commit(Change(record=replace(ADMITTED, ver=8)), MODE, None)
-    tokens = [one["ClientRequestToken"] for one in gate_of(side).params("TransactWriteItems")]
+    tokens = [param["ClientRequestToken"] for param in gate_of(side).params("TransactWriteItems")]
     assert len(set(tokens)) == 2
-    assert all(1 <= len(one) <= 36 for one in tokens)
+    assert all(1 <= len(token) <= 36 for token in tokens)
 
 
 @pytest.mark.parametrize("error", [UNANSWERED, denied("dynamodb:Query")])
@@ -143,7 +143,7 @@ def test_a_read_without_an_answer_is_unreadable_never_empty(side: Side, error: E
 def test_every_read_is_strongly_consistent(side: Side) -> None:
     side.memory.load()
     side.memory.history(START, START)
-    assert all(one["ConsistentRead"] is True for one in gate_of(side).params("Query"))
+    assert all(param["ConsistentRead"] is True for param in gate_of(side).params("Query"))
     assert len(gate_of(side).params("Query")) == 3
 
 
@@ -221,7 +221,9 @@ def test_the_ledger_has_everything_that_a_change_wrote() -> None:
     side.memory.commit(whole_change(), MODE, HISTORY, (opened,))
     side.memory.note(replace(opened, outcome="accepted"))
     ledger = side.memory.ledger(START, START)
-    assert [(one.slot, one.epoch, one.holder, one.at) for one in ledger.grants] == [(EC1, 3, NEW, START)]
+    assert [(grant.slot, grant.epoch, grant.holder, grant.at) for grant in ledger.grants] == [
+        (EC1, 3, NEW, START)
+    ]
     assert set(ledger.evidence) == {OLD, "i-third"}
     assert list(ledger.history) == [HISTORY]
     assert ledger.operations == {"ec1-2-1": replace(OPERATION, step=Step.DONE)}

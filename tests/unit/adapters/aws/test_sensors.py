@@ -42,8 +42,8 @@ def test_members_of_the_warm_pool_are_members(account: Account) -> None:
     account.group("ec2")
     account.scheduler.run_for(300)
     pooled, plain = account.sensors.declared_slots()
-    assert sorted(one.lifecycle for one in pooled.group.members) == ["InService", "Warmed:Stopped"]
-    assert [one.lifecycle for one in plain.group.members] == ["InService"]
+    assert sorted(member.lifecycle for member in pooled.group.members) == ["InService", "Warmed:Stopped"]
+    assert [member.lifecycle for member in plain.group.members] == ["InService"]
     asked = [params["AutoScalingGroupName"] for params in account.gate.params("DescribeWarmPool")]
     assert asked == ["demo-ec1"]
 
@@ -209,8 +209,8 @@ def test_status_checks_are_asked_for_100_hosts_a_call(account: Account) -> None:
     hosts = [InstanceId(account.host().id) for _ in range(201)]
     assert set(account.sensors.statuses(hosts)) == set(hosts)
     calls = account.gate.params("DescribeInstanceStatus")
-    assert [len(one["InstanceIds"]) for one in calls] == [100, 100, 1]
-    assert all(one["IncludeAllInstances"] for one in calls)
+    assert [len(call["InstanceIds"]) for call in calls] == [100, 100, 1]
+    assert all(call["IncludeAllInstances"] for call in calls)
 
 
 def test_no_host_means_no_call(account: Account) -> None:

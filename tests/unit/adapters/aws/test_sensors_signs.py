@@ -52,7 +52,7 @@ def test_more_slots_than_one_call_takes_are_all_asked_for(account: Account) -> N
     account.put("Healthy", 1.0, Cell="demo", Slot="ec699")
     account.scheduler.run_for(5)
     assert set(account.sensors.newest_samples(slots)) == {"ec699"}
-    assert [len(one["MetricDataQueries"]) for one in account.gate.params("GetMetricData")] == [500, 201]
+    assert [len(param["MetricDataQueries"]) for param in account.gate.params("GetMetricData")] == [500, 201]
 
 
 @pytest.mark.parametrize("status", ["InternalError", "PartialData", "Forbidden"])

@@ -34,7 +34,7 @@ def subnet_with(tables: list[dict[str, Any]], endpoints: tuple[tuple[str, str], 
         DescribeSubnets={
             "Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "MapPublicIpOnLaunch": True}]
         },
-        DescribeRouteTables={"RouteTables": [{"VpcId": "vpc-1"} | one for one in tables]},
+        DescribeRouteTables={"RouteTables": [{"VpcId": "vpc-1"} | table for table in tables]},
         DescribeNatGateways={
             "NatGateways": [{"NatGatewayId": "nat-1", "NatGatewayAddresses": [{"PublicIp": "192.0.2.1"}, {}]}]
         },
@@ -152,7 +152,7 @@ def test_every_change_is_simulated_on_what_it_acts_on_with_the_cells_tags() -> N
 
     class Iam:
         def simulate(self, params: dict[str, Any]) -> dict[str, Any]:
-            rows = [{"EvalActionName": one, "EvalDecision": "allowed"} for one in params["ActionNames"]]
+            rows = [{"EvalActionName": name, "EvalDecision": "allowed"} for name in params["ActionNames"]]
             return {"EvaluationResults": rows}
 
         @property

@@ -53,7 +53,7 @@ def test_s4_what_the_guards_write_is_proof() -> None:
     for decision in (seen_off, seen_gone):
         assert decision.change is not None
         assert decision.change.evidence
-        assert found(Ledger(evidence={one.instance: one for one in decision.change.evidence})) == []
+        assert found(Ledger(evidence={proof.instance: proof for proof in decision.change.evidence})) == []
 
 
 def test_s4_a_human_may_say_it_in_own_words_but_not_without_a_name() -> None:

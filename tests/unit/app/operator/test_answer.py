@@ -49,7 +49,7 @@ LOOKS: list[tuple[str, dict[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("verb", "args"), LOOKS, ids=[one[0] for one in LOOKS])
+@pytest.mark.parametrize(("verb", "args"), LOOKS, ids=[look[0] for look in LOOKS])
 @pytest.mark.parametrize("mode", ["ENFORCE", "OBSERVE"])
 def test_what_looks_changes_nothing_and_says_so(verb: str, args: dict[str, object], mode: str) -> None:
     operator = Operator(observing() if mode == "OBSERVE" else None)
@@ -160,7 +160,7 @@ def test_a_forced_failover_does_not_wait_behind_a_switchover_of_its_slot() -> No
     operator = Operator()
     operator.ask("switchover", slot="ec1")
     is_told(operator.ask("failover", slot="ec1"), 0, "ENFORCE", "which looks within a minute")
-    assert {one.verb for one in operator.cell.memory.load().requests} == {"switchover", "failover"}
+    assert {request.verb for request in operator.cell.memory.load().requests} == {"switchover", "failover"}
     for verb in ("failover", "switchover"):
         reply = operator.ask(verb, slot="ec1")
         is_told(reply, 1, "ENFORCE", "still waits for the loop; nothing was changed")
@@ -217,7 +217,7 @@ def test_retry_and_abort_find_the_slot_by_the_operations_id() -> None:
     assert ended is not None and ended.step is Step.ABORTED
     shown = operator.ask("show", operation="ec1-1-1")
     assert shown["data"]["operation"]["step"] == "aborted"
-    assert [one["event"] for one in shown["data"]["rows"]][-1] == "aborted"
+    assert [row["event"] for row in shown["data"]["rows"]][-1] == "aborted"
     assert "snapshot" not in shown["data"]["rows"][0]
 
 
@@ -342,7 +342,7 @@ def test_a_pause_of_a_slot_and_of_the_cell_are_two_and_each_is_ended_by_its_name
     assert "paused by ops until" in operator.ask("switchover", slot="ec1")["message"]
     operator.ask("resume", slot="ec1")
     assert operator.ask("switchover", slot="ec1")["code"] == 0
-    assert [one for one in operator.cell.events() if "paused" in one] == [
+    assert [event for event in operator.cell.events() if "paused" in event] == [
         "*: paused",
         "*: unpaused",
         "ec1: paused",
@@ -378,7 +378,7 @@ def test_status_is_1_while_a_slot_is_not_well_and_says_why() -> None:
     operator = Operator(fencing())
     reply = operator.ask("status")
     is_told(reply, 1, "ENFORCE", "not well: ec1; nothing was changed")
-    line = next(one for one in reply["data"]["slots"] if one["slot"] == "ec1")
+    line = next(slot for slot in reply["data"]["slots"] if slot["slot"] == "ec1")
     assert (line["operation"], line["step"], line["is_well"]) == ("ec1-1-1", "fencing", False)
     assert line["holder"] == EC1_HOST
 
@@ -388,7 +388,7 @@ def test_status_says_which_slots_a_roll_leaves_out() -> None:
     eyes = operator.cell.eyes
 
     def left_out() -> dict[str, str]:
-        return {one["slot"]: one["not_rolled"] for one in operator.ask("status")["data"]["slots"]}
+        return {slot["slot"]: slot["not_rolled"] for slot in operator.ask("status")["data"]["slots"]}
 
     assert left_out() == {"ec1": "", "platform1": ""}
     ec1, platform = eyes.slots
@@ -410,7 +410,7 @@ def test_history_of_a_slot_has_the_cells_rows_and_no_other_slots() -> None:
     operator = Operator()
     operator.ask("pause", for_s=60)
     rows = operator.ask("history", slot="ec1")["data"]["rows"]
-    assert {one["slot"] for one in rows} == {"ec1", "*"}
+    assert {row["slot"] for row in rows} == {"ec1", "*"}
     assert len(operator.ask("history", limit=2)["data"]["rows"]) == 2
 
 

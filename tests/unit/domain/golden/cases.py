@@ -189,7 +189,7 @@ def _with_hosts(observed: SlotObservation, changes: dict[str, Any]) -> SlotObser
     for instance, given in extra.items():
         base = hosts.get(instance) or a_host(observed.name, instance, launched_at=ago(60))
         hosts[instance] = read(base, given)
-    observed = replace(observed, hosts=tuple(one for one in hosts.values() if one is not None))
+    observed = replace(observed, hosts=tuple(host for host in hosts.values() if host is not None))
     if "members" in changes:
         members = tuple(a_member(*one.split()) for one in changes.pop("members"))
         observed = replace(observed, group=replace(observed.group, members=members))  # type: ignore[type-var]  # a group here

@@ -220,6 +220,6 @@ def test_s13_two_steps_of_an_operation_number_their_intents_apart() -> None:
     moved = operation_after(decided(a_slot(PLATFORM, record=proven)))
     addressing = replace(proven, operation=replace(moved, step=Step.ADDRESSING, target=NEW))
     later = operation_after(decided(a_replaced_sight(PLATFORM, addressing)))
-    used = {one.number for one in fencing.intents.values()}
+    used = {intent.number for intent in fencing.intents.values()}
     assert used
-    assert used.isdisjoint(one.number for one in later.intents.values())
+    assert used.isdisjoint(intent.number for intent in later.intents.values())

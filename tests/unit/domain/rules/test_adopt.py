@@ -165,7 +165,7 @@ def test_s2_adopt_writes_the_evidence_of_later_holders_that_the_record_forgot() 
     for state, proven in ((InstanceState.TERMINATED, [NEW]), (GOING, [])):
         late = a_report(EC1, NEW, highest_epoch=4, at=ago(90))
         change = change_of(decided(asked(beside(late, state), ADOPT, HOLDER)))
-        assert [one.instance for one in change.evidence] == proven
+        assert [proof.instance for proof in change.evidence] == proven
         assert change.record.epoch == 5
 
 

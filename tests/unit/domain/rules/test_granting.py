@@ -86,7 +86,9 @@ def test_freeing_is_taking_and_needs_enforce() -> None:
 def test_an_address_on_a_victim_without_evidence_is_never_freed(address: Any) -> None:
     observed = addressing(address=address)
     record = replace(in_failover(PLATFORM, Step.ADDRESSING), unfenced=(VICTIM,))
-    assert not any(isinstance(one, FreeAddress) for one in decided(replace(observed, record=record)).actions)
+    assert not any(
+        isinstance(action, FreeAddress) for action in decided(replace(observed, record=record)).actions
+    )
 
 
 def test_an_association_that_ended_meanwhile_is_waited_for() -> None:

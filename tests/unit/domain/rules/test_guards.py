@@ -69,7 +69,7 @@ def test_an_instance_not_shown_needs_the_activity_that_names_it() -> None:
     situation = a_situation(a_slot(EC1, hosts=(), departed=frozenset({holder_of(EC1)})))
     change = rules.write_evidence(situation).change
     assert change is not None
-    assert [one.kind for one in change.evidence] == [EvidenceKind.ACTIVITY]
+    assert [proof.kind for proof in change.evidence] == [EvidenceKind.ACTIVITY]
 
 
 def test_only_grantees_without_evidence_are_proven() -> None:

@@ -124,7 +124,7 @@ def test_a_hook_is_extended_after_a_third_of_its_heartbeat(record: Any, age: flo
 
 def test_an_extension_starts_the_clock_anew() -> None:
     (decision,) = launched(held(300))
-    assert [str(one) for one in decision.actions] == ["ExtendLaunch i-new"]
+    assert [str(action) for action in decision.actions] == ["ExtendLaunch i-new"]
     assert decision.change is not None
     assert decision.change.record.held == {NEW: NOW}
 
@@ -168,4 +168,4 @@ def test_a_launch_is_completed_again_only_after_15_s(case: str) -> None:
     assert first.actions
     if first.change is not None:
         seen = replace(seen, slots=(replace(observed_slots[case], record=first.change.record),))
-    assert not any(one.actions for one in decide_launches(at(seen, 3), EC1, Policy()))
+    assert not any(launch.actions for launch in decide_launches(at(seen, 3), EC1, Policy()))

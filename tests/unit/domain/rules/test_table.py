@@ -79,7 +79,7 @@ def test_a_hold_is_paged_after_5_min(seconds: float, is_paged: bool) -> None:
         return
     record = written(decision)
     assert record.attention == HoldNotice(109, ago(seconds), NOW)
-    assert [one.severity for one in record.outbox] == ["page"]
+    assert [notice.severity for notice in record.outbox] == ["page"]
     assert "picoha why ec1" in record.outbox[0].text
 
 
@@ -101,7 +101,7 @@ def test_an_alert_is_paged_on_the_next_look() -> None:
     assert (first.rule, first.answer) == (521, Answer.ALERT)
     assert written(first).outbox == ()
     second = decided(two_hosts(written(first).attention))
-    assert [one.severity for one in written(second).outbox] == ["page"]
+    assert [notice.severity for notice in written(second).outbox] == ["page"]
 
 
 def test_a_page_says_mode_cell_slot_and_what_to_do() -> None:
@@ -150,7 +150,7 @@ def test_a_message_joins_those_that_wait_in_the_outbox() -> None:
     record = replace(in_failover(EC1, step_at=ago(601)), outbox=(old,))
     hosts = (a_host(EC1, state=InstanceState.SHUTTING_DOWN),)
     outbox = written(decided(a_slot(EC1, record=record, hosts=hosts))).outbox
-    assert [one.id for one in outbox] == ["ec1-6", "ec1-8"]
+    assert [notice.id for notice in outbox] == ["ec1-6", "ec1-8"]
 
 
 @pytest.mark.parametrize("fields", [{"memory": Unknown("throttled")}, {"newer": "schema 2"}])
@@ -163,7 +163,7 @@ def test_a_record_that_is_not_understood_is_not_even_annotated(fields: dict[str,
 def later(seen: Observation, seconds: float) -> Observation:
     """The same cell this many seconds later: hosts went on reporting, and nothing else has moved."""
     passed = timedelta(seconds=seconds)
-    slots = tuple(_went_on(one, passed) for one in seen.slots)
+    slots = tuple(_went_on(slot, passed) for slot in seen.slots)
     return replace(at(seen, seconds), slots=slots, tick=_shifted(seen.tick, passed))
 
 
@@ -266,7 +266,7 @@ def test_l3_a_slot_that_two_rules_hold_in_turn_is_paged() -> None:
     seen = an_observation(turns[0])
     for turn in range(120):
         observed = replace(turns[turn % 2], record=seen.slot(EC1).record)
-        seen = replace(seen, slots=tuple(observed if one.name == EC1 else one for one in seen.slots))
+        seen = replace(seen, slots=tuple(observed if slot.name == EC1 else slot for slot in seen.slots))
         seen = at(saved(seen, EC1, decide_slot(seen, EC1, Policy()).change), 10)
     record = seen.slot(EC1).record
     assert record is not None

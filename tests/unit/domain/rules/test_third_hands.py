@@ -93,7 +93,10 @@ def test_a_copy_moves_nobodys_names() -> None:
     seen = an_observation(a_slot(EC1), a_copy())
     slots = tuple(sorted(seen.slots, key=lambda one: one.name))
     situation = Situation(replace(seen, slots=slots), a_slot(EC1), POLICY)
-    assert [one.name for one in slots if one.spec and one.spec.kind is Kind.PLATFORM] == ["mz2", "platform1"]
+    assert [slot.name for slot in slots if slot.spec and slot.spec.kind is Kind.PLATFORM] == [
+        "mz2",
+        "platform1",
+    ]
     assert situation.platform is not None
     assert (
         situation.platform.observed.name,
@@ -207,7 +210,7 @@ def test_a_free_address_that_never_arrives_is_paged() -> None:
         events += [decision.change.event] if decision.change else []
         seen = at(saved(seen, PLATFORM, decision.change), 15)
         fresh = {PLATFORM_HOLDER: a_report(PLATFORM, at=seen.now)}
-        slots = tuple(replace(one, reports=fresh) if one.name == PLATFORM else one for one in seen.slots)
+        slots = tuple(replace(slot, reports=fresh) if slot.name == PLATFORM else slot for slot in seen.slots)
         seen = replace(seen, slots=slots)
     assert decision.rule == 523
     assert (events[0], events.count("paged")) == ("address-mended", 1)

@@ -35,7 +35,7 @@ def test_every_rule_of_both_tables_has_its_row_in_their_order() -> None:
 
 
 def closed(found: Why) -> dict[str, str]:
-    return {one.name: one.sentence for one in found.gates if not one.is_open}
+    return {gate.name: gate.sentence for gate in found.gates if not gate.is_open}
 
 
 def test_why_names_the_rule_the_verdict_and_every_gate_with_value_and_limit() -> None:
@@ -43,16 +43,16 @@ def test_why_names_the_rule_the_verdict_and_every_gate_with_value_and_limit() ->
     assert (found.rule, found.answer) == (443, "hold")
     assert found.verdict == "i-ec1 is lost: silent for 95 s, an execution host"
     assert len(found.gates) == len(gates.TAKING) == len(OPENS)
-    assert all(one.value and one.limit for one in found.gates)
+    assert all(gate.value and gate.limit for gate in found.gates)
     assert closed(found) == {"shape": "group demo-ec1 is min/desired/max 1/1/2, not 1/1/1"}
-    shape = next(one for one in found.gates if one.name == "shape")
+    shape = next(gate for gate in found.gates if gate.name == "shape")
     assert (shape.value, shape.limit) == ("1/1/2", "1/1/1")
     assert shape.opens == "the group at min = desired = max = 1"
 
 
 def test_an_open_gate_needs_nothing_to_open_it() -> None:
     found = why(an_observation(), EC1, Policy())
-    assert closed(found) == {} and {one.opens for one in found.gates} == {""}
+    assert closed(found) == {} and {gate.opens for gate in found.gates} == {""}
     assert found.missing == ""
     assert found.next_look == "at the next event, or within a minute by the schedule"
 
@@ -65,7 +65,7 @@ def test_why_judges_no_holder_while_an_operation_is_open() -> None:
 
 def test_why_shows_the_mode_that_keeps_a_slot_from_being_taken_from() -> None:
     found = why(an_observation(mode=Mode.OBSERVE), EC1, Policy())
-    mode = next(one for one in found.gates if one.name == "mode")
+    mode = next(gate for gate in found.gates if gate.name == "mode")
     assert (mode.is_open, mode.value, mode.limit) == (False, "observe, fenceable", "enforce, fenceable")
     assert "`picoha mode enforce`" in mode.opens
 
@@ -80,7 +80,7 @@ def test_dependencies_are_named_with_what_is_known_of_each() -> None:
     spec = a_spec(EC1, depends_on=(a_dependency("rds:mz-db"), a_dependency("slot:sc1")))
     dependencies = {"rds:mz-db": True, "efs:fs-1": False, "alarm:x": Unknown("denied")}
     observed = a_slot(EC1, spec=spec, dependencies=dependencies)
-    values = {one.name: one.value for one in why(an_observation(observed), EC1, Policy()).gates}
+    values = {gate.name: gate.value for gate in why(an_observation(observed), EC1, Policy()).gates}
     assert values["dependencies"] == "rds:mz-db up, efs:fs-1 down, alarm:x unknown"
     assert values["slot-order"] == "sc1"
 
@@ -100,7 +100,7 @@ def test_a_stuck_operation_names_the_missing_fact_and_the_command() -> None:
 def test_sensors_come_with_their_age_and_the_platform_has_witnesses() -> None:
     witness = a_slot(EC1, reports={"i-ec1": a_report(EC1, reaches_platform=False)})
     seen = an_observation(a_slot(PLATFORM), witness)
-    names = [one.name for one in why(seen, SlotName(PLATFORM), Policy()).sensors]
+    names = [sensor.name for sensor in why(seen, SlotName(PLATFORM), Policy()).sensors]
     assert names == [
         "report",
         "metric Healthy",
@@ -112,7 +112,7 @@ def test_sensors_come_with_their_age_and_the_platform_has_witnesses() -> None:
         "controller Tick",
         "canary",
     ]
-    found = {one.name: one for one in why(seen, SlotName(PLATFORM), Policy()).sensors}
+    found = {sensor.name: sensor for sensor in why(seen, SlotName(PLATFORM), Policy()).sensors}
     assert found["witness ec1"].says == "cannot connect"
     assert isinstance(found["report"].age_s, int)
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_said() -> None:
     observed = a_slot(
         EC1, group=Unknown("throttled"), address=Unknown("denied"), metric=Unknown("late"), reports={}
     )
-    says = {one.name: one.says for one in why(an_observation(observed), EC1, Policy()).sensors}
+    says = {sensor.name: sensor.says for sensor in why(an_observation(observed), EC1, Policy()).sensors}
     assert says["group"] == "unreadable: throttled"
     assert says["address"] == "unreadable: denied"
     assert says["metric Healthy"] == "unreadable: late"

@@ -41,10 +41,10 @@ def test_a_refusal_is_the_rules_sentence_and_a_holding_guards_too() -> None:
 def test_a_plan_names_the_steps_in_order_with_their_deadlines() -> None:
     found = plan(an_observation(), SWITCHOVER, Policy(), [])
     assert found.begins and found.refused == "" and found.automatic == ()
-    words = [one.what.split("(")[0].strip() for one in found.steps]
+    words = [step.what.split("(")[0].strip() for step in found.steps]
     assert words[0] == "i-ec1 stops its picos"
     assert words[1] == "i-ec1 is terminated and seen terminated"
-    assert [one.within_s for one in found.steps[:3]] == [300, 600, 900]
+    assert [step.within_s for step in found.steps[:3]] == [300, 600, 900]
     assert found.expected.startswith("not known yet")
     assert len(plan(an_observation(), FAILOVER, Policy(), []).steps) == len(found.steps) - 1
 
@@ -58,7 +58,7 @@ def test_a_plan_of_the_platform_moves_its_address_and_a_warm_host_is_named() -> 
     group = a_group(PLATFORM, a_member("i-platform1"), a_member("i-warm", "Warmed:Running"))
     seen = an_observation(a_slot(PLATFORM, group=group), a_slot(EC1))
     found = plan(seen, a_request(RequestVerb.FAILOVER, PLATFORM), Policy(), [])
-    whats = " ".join(one.what for one in found.steps)
+    whats = " ".join(step.what for step in found.steps)
     assert "203.0.113.10 is associated with it" in whats and "the warm host is launched" in whats
 
 

@@ -46,7 +46,7 @@ def hosts_of(found: World) -> list[DrillHost]:
 
 
 def operation(*victims: str, number: int = 1, **fields: Any) -> Operation:
-    ids = tuple(InstanceId(one) for one in victims)
+    ids = tuple(InstanceId(victim) for victim in victims)
     told: dict[str, Any] = {"verb": Verb.FAILOVER, "step": Step.FENCING, "from_epoch": 1, "by": "controller"}
     return Operation(
         id=f"ec1-1-{number}",

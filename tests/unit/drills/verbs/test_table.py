@@ -176,7 +176,7 @@ def test_another_address_gets_the_tags_of_the_slots_old_one(drill: Drill) -> Non
     [old] = addresses.values()
     tags = dict(old.tags)
     happen(drill, "new-address", slot="platform1", to="203.0.113.77")
-    [new] = [one for one in addresses.values() if one is not old]
+    [new] = [address for address in addresses.values() if address is not old]
     assert (new.public_ip, new.tags, new.interface_id, old.tags) == ("203.0.113.77", tags, None, {})
     host = happen(drill, "address", slot="platform1")
     assert (new.interface_id, old.interface_id) == (host.instance.interface_id, None)

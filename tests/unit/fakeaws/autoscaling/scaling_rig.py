@@ -46,7 +46,7 @@ class Rig:
         return self.scheduler.elapsed - start
 
     def states(self) -> list[str]:
-        return [one.lifecycle for one in self.group.members.values()]
+        return [member.lifecycle for member in self.group.members.values()]
 
     def member(self, at: int = 0) -> GroupMember:
         return list(self.group.members.values())[at]

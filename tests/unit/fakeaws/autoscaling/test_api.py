@@ -44,7 +44,7 @@ def test_groups_are_found_by_tag_and_paged() -> None:
     pages = rig.client.get_paginator("describe_auto_scaling_groups").paginate(
         Filters=[{"Name": "tag:picoha:cell", "Values": ["demo"]}], PaginationConfig={"PageSize": 2}
     )
-    names = [[row["AutoScalingGroupName"] for row in one["AutoScalingGroups"]] for one in pages]
+    names = [[row["AutoScalingGroupName"] for row in page["AutoScalingGroups"]] for page in pages]
     assert names == [[NAME, "other1"], ["other2"]]
 
 

@@ -81,7 +81,7 @@ def test_the_longest_wait_of_a_long_heartbeat_is_48_hours() -> None:
     """AWS Auto Scaling guide: lifecycle hooks; shown as GlobalTimeout."""
     rig = Rig(hooks=[LifecycleHook("picoha-launch", heartbeat_s=7200), HOOK])
     hooks = rig.client.describe_lifecycle_hooks(AutoScalingGroupName=NAME)["LifecycleHooks"]
-    assert [one["GlobalTimeout"] for one in hooks] == [172_800, 90_000]
+    assert [hook["GlobalTimeout"] for hook in hooks] == [172_800, 90_000]
     assert hooks[1]["DefaultResult"] == "ABANDON"
 
 

@@ -19,10 +19,10 @@ def test_a_warm_pool_member_is_booted_then_stopped_and_shown_apart() -> None:
     """AWS Auto Scaling guide: warm pools."""
     rig = pooled()
     pool = rig.client.describe_warm_pool(AutoScalingGroupName=NAME)
-    assert [one["LifecycleState"] for one in pool["Instances"]] == ["Warmed:Stopped"]
+    assert [instance["LifecycleState"] for instance in pool["Instances"]] == ["Warmed:Stopped"]
     assert pool["WarmPoolConfiguration"]["MinSize"] == 1
     assert pool["WarmPoolConfiguration"]["InstanceReusePolicy"] == {"ReuseOnScaleIn": False}
-    assert [one["LifecycleState"] for one in rig.shown()["Instances"]] == ["InService"]
+    assert [instance["LifecycleState"] for instance in rig.shown()["Instances"]] == ["InService"]
     assert rig.shown()["WarmPoolSize"] == 1
     everyone = rig.client.describe_auto_scaling_instances()["AutoScalingInstances"]
     assert [one["LifecycleState"] for one in everyone] == ["InService", "Warmed:Stopped"]

@@ -120,7 +120,7 @@ def test_breaching_is_never_milder_and_not_breaching_never_stricter(
     drawn: list[float | None], m: int
 ) -> None:
     """AWS user guide, both tables: the breaching column is in ALARM wherever another one is."""
-    states = {one: evaluate(drawn, rule(m, treat_missing=one)) for one in TREATMENTS}
+    states = {treatment: evaluate(drawn, rule(m, treat_missing=treatment)) for treatment in TREATMENTS}
     if ALARM in states.values():
         assert states["breaching"] == ALARM
     if states["notBreaching"] == ALARM:

@@ -47,7 +47,7 @@ def test_silence_becomes_alarm_in_the_documented_window(
     times = sorted(detection_s(kind, seed) for seed in range(100))
     assert bounds[0] < times[0] and times[-1] <= bounds[1]
     assert statistics.median(times) == pytest.approx(median, abs=2)
-    assert sum(early <= one <= late + 1 for one in times) >= 90
+    assert sum(early <= time <= late + 1 for time in times) >= 90
 
 
 @pytest.mark.parametrize("kind", [FILLED, SINGLE], ids=["FILL", "breaching"])

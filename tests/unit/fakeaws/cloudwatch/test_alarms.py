@@ -91,7 +91,7 @@ def test_set_alarm_state_acts_once_and_the_next_evaluation_takes_it_back() -> No
     drill.scheduler.run_for(10)
     assert drill.states() == ["OK", "ALARM", "OK"]
     states = [event["alarmData"]["state"] for _, _, event in drill.invoked]
-    assert [one["value"] for one in states] == ["OK", "ALARM", "OK"]
+    assert [state["value"] for state in states] == ["OK", "ALARM", "OK"]
     assert json.loads(states[1]["reasonData"]) == {"by": "me"}
 
 
@@ -215,7 +215,7 @@ def test_describe_alarms_selects_by_name_prefix_state_and_type_in_pages() -> Non
 
     def names(**params: Any) -> list[str]:
         pages = drill.client.get_paginator("describe_alarms").paginate(**params)
-        return [one["AlarmName"] for page in pages for one in page["MetricAlarms"]]
+        return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
 
     assert names(AlarmNamePrefix="picoha-demo-") == [
         f"picoha-demo-{slot}" for slot in ("ec1", "ec2", "platform1")

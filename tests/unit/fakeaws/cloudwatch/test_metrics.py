@@ -43,11 +43,11 @@ class Drill:
             MetricDataQueries=asked, StartTime=START, EndTime=end, ScanBy=scan
         )
         return {
-            one["Id"]: [
+            result["Id"]: [
                 ((at - START).total_seconds(), value)
-                for at, value in zip(one["Timestamps"], one["Values"], strict=True)
+                for at, value in zip(result["Timestamps"], result["Values"], strict=True)
             ]
-            for one in answer["MetricDataResults"]
+            for result in answer["MetricDataResults"]
         }
 
 

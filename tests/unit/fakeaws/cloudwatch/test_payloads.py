@@ -151,7 +151,10 @@ def test_lambda_event_of_a_metric_math_alarm_has_the_documented_shape() -> None:
     """AWS user guide, "Invoke a Lambda function from an alarm": metric math."""
     (event,) = Drill(FILLED).invoked
     assert shape(event) == lambda_event([MATH_QUERY, STAT_QUERY], STATE)
-    assert [one["returnData"] for one in event["alarmData"]["configuration"]["metrics"]] == [True, False]
+    assert [metric["returnData"] for metric in event["alarmData"]["configuration"]["metrics"]] == [
+        True,
+        False,
+    ]
 
 
 def test_lambda_event_of_a_first_state_has_a_previous_state_without_reason_data() -> None:
@@ -283,4 +286,4 @@ def test_a_publish_at_the_limits_passes() -> None:
     arn = topics.create("picoha-demo")
     sns_client(topics).publish(TopicArn=arn, Subject="x" * 99, Message="x" * 262_144)
     sns_client(topics).publish(TopicArn=arn, Message="no subject")
-    assert [one.subject and len(one.subject) for one in topics.published] == [99, None]
+    assert [message.subject and len(message.subject) for message in topics.published] == [99, None]

@@ -241,7 +241,9 @@ def test_describe_filters_by_tag_and_state(rig: Rig) -> None:
             {"Name": "instance-state-name", "Values": ["pending", "running"]},
         ]
     )
-    assert [row["InstanceId"] for one in answer["Reservations"] for row in one["Instances"]] == [ours.id]
+    assert [
+        row["InstanceId"] for reservation in answer["Reservations"] for row in reservation["Instances"]
+    ] == [ours.id]
 
 
 def test_ids_and_page_size_cannot_be_combined(rig: Rig) -> None:

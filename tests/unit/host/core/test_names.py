@@ -36,7 +36,7 @@ BLOCK = f"{BEGIN}\n{EIP}\tmz-platform\n{E1}\tec1host\n{END}\n"
 def effective(text: str, name: str) -> list[str]:
     """Return the addresses of every line that gives `name`, as a resolver reads them."""
     fields = [line.partition("#")[0].split() for line in text.splitlines()]
-    return [one[0] for one in fields if name.lower() in (word.lower() for word in one[1:])]
+    return [field[0] for field in fields if name.lower() in (word.lower() for word in field[1:])]
 
 
 # The block.

@@ -35,7 +35,7 @@ class Turns:
     def play(self, actors: dict[str, Callable[[], object]]) -> None:
         """Run every actor to its end, in turns."""
         self._go, self._ended = {name: Semaphore(0) for name in actors}, set()
-        threads = [Thread(target=self._run, args=one, daemon=True) for one in actors.items()]
+        threads = [Thread(target=self._run, args=item, daemon=True) for item in actors.items()]
         for thread in threads:
             thread.start()
         left = list(actors)
@@ -134,7 +134,7 @@ def test_exactly_one_host_starts_for_each_epoch_and_the_last_holder_alone_runs(b
         assert not race.late, f"seed {seed}: started after the slot had gone on: {race.late}"
         begun = [epoch for _, epoch in race.begun]
         assert len(begun) == len(set(begun)), f"seed {seed}: an epoch was started twice: {race.begun}"
-        running = [one.me.instance for one in race.hosts if one.scripts.codes["ec1"] == 110]
+        running = [host.me.instance for host in race.hosts if host.scripts.codes["ec1"] == 110]
         assert running == [race.grants[-1]], f"seed {seed}: {running} run, {race.grants} were granted"
         orders.add(tuple(race.turns.order))
         overtaken += len(race.grants) > len(race.begun)

@@ -55,13 +55,13 @@ def test_unknown_key_is_refused_and_the_known_ones_are_told() -> None:
 
 
 def test_every_setting_has_a_rule_and_its_default_keeps_it() -> None:
-    for one in fields(Config):
-        default = list(one.default) if isinstance(one.default, tuple) else one.default
+    for field in fields(Config):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
         if default not in ("", []):
-            config_of({one.name: default}, "default")
+            config_of({field.name: default}, "default")
         else:
-            with pytest.raises(ConfigInvalid, match=f"{one.name} = "):
-                config_of({one.name: object()}, "default")
+            with pytest.raises(ConfigInvalid, match=f"{field.name} = "):
+                config_of({field.name: object()}, "default")
 
 
 def test_good_file_is_read(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_installed_file_shows_every_setting_with_its_default() -> None:
             if line.startswith("# ") and " = " in line and line[2:].split(" = ")[0].isidentifier()
         )
     )
-    assert set(shown) == {one.name for one in fields(Config)}
+    assert set(shown) == {field.name for field in fields(Config)}
     given = ("cell", "slot", "mz_platform", "property_command", "republish_command", "monitor_host")
     for name, value in shown.items():
         config_of({name: value}, "shown")
