@@ -100,7 +100,7 @@ def test_s2_adopt_is_refused_beside_a_host_that_may_run_the_picos(
 
 
 @pytest.mark.parametrize(
-    "sight",
+    "observed",
     [
         beside(a_report(EC1, NEW, highest_epoch=0, picos={})),
         beside(a_report(EC1, NEW, highest_epoch=0, at=ago(600))),
@@ -132,7 +132,7 @@ def platforms(state: InstanceState = InstanceState.RUNNING, **address: Any) -> S
 
 
 @pytest.mark.parametrize(
-    ("sight", "reached_s", "refusal"),
+    ("observed", "reached_s", "refusal"),
     [
         (platforms(), 599, "i-new has the Platform's address, and ec1 connected to it 599 s ago"),
         (platforms(), 600, ""),

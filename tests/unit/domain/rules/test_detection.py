@@ -58,7 +58,7 @@ def ordered(seconds: float, **fields: Any) -> Order:
 
 
 @pytest.mark.parametrize(
-    ("sight", "rule", "answer"),
+    ("observed", "rule", "answer"),
     [
         (a_slot(EC1, reports={HOLDER: a_report(EC1, leaving_at=ago(4))}), 403, "wait"),
         (a_silent_slot(EC1, 60), 405, "wait"),

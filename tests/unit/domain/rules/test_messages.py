@@ -21,7 +21,7 @@ def told(observed: object) -> Notice | None:
 
 
 @pytest.mark.parametrize(
-    ("sight", "event", "rule"),
+    ("observed", "event", "rule"),
     [
         (a_silent_slot(EC1, 95), "admitted", 445),
         (a_replaced_sight(EC1, FENCED), "fenced", 301),

@@ -46,7 +46,7 @@ def restarting(seconds: float, phase: AgentPhase = AgentPhase.STARTING, **report
 
 
 @pytest.mark.parametrize(
-    ("sight", "rule"),
+    ("observed", "rule"),
     [
         (restarting(359, order_seen=None), 431),
         (restarting(361, order_seen=None), 433),

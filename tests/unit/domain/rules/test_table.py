@@ -250,7 +250,7 @@ def test_l3_a_healthy_slot_is_never_paged() -> None:
 
 
 @pytest.mark.parametrize(
-    "sight",
+    "observed",
     [
         a_slot(EC1, record=None, reports={holder_of(EC1): a_report(EC1, highest_epoch=4)}),
         misdeclared(record=None, reports={}),
