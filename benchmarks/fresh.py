@@ -28,7 +28,11 @@ FIRST_CLIENTS = (
     "clients = Clients.in_region('eu-west-1')\n"
     "clients.dynamodb, clients.ec2, clients.autoscaling, clients.cloudwatch, clients.sns"
 )
-AGENT = "from picoha.host import agent, clock, files, network, probe, scripts"
+AGENT = (
+    "from picoha.host.core import agent, probe\n"
+    "from picoha.host.system import files, network, scripts\n"
+    "from picoha import clock"
+)
 AGENT_ON_AWS = (
     f"{AGENT}\nfrom picoha.adapters.aws import host_side\n"
     "from picoha.adapters.aws.clients import Clients\n"

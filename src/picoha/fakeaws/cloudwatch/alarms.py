@@ -33,7 +33,7 @@ from picoha.fakeaws.cloudwatch.metrics import (
     invalid,
     only_played,
 )
-from picoha.fakeaws.cloudwatch.payloads import AlarmState, MetricAlarm, alarm_time
+from picoha.fakeaws.cloudwatch.payloads import AlarmCondition, MetricAlarm, alarm_time
 from picoha.fakeaws.scheduler import AwsFault, Scheduler
 
 _ACTIONS = {"OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
@@ -135,7 +135,7 @@ class Alarms:
             old.spec, old.queries, old.watched, old.stat, old.rule = params, queries, watched, stat, rule
             return {}
         arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{name}"
-        first = AlarmState("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", None, now)
+        first = AlarmCondition("INSUFFICIENT_DATA", "Unchecked: Initial alarm creation", None, now)
         alarm = self._alarms[name] = MetricAlarm(arn, params, queries, watched, stat, rule, first, first)
         self._scheduler.at(self._scheduler.random.uniform(0, alarm.interval_s), lambda: self._tick(alarm))
         return {}
@@ -169,7 +169,7 @@ class Alarms:
             json.loads(reason_json or "{}")
         except ValueError:
             raise invalid("StateReasonData is not JSON", "InvalidFormat") from None
-        self._stand(alarm, AlarmState(value, params["StateReason"], reason_json, self._scheduler.now))
+        self._stand(alarm, AlarmCondition(value, params["StateReason"], reason_json, self._scheduler.now))
         return {}
 
     def _tick(self, alarm: MetricAlarm) -> None:
@@ -186,9 +186,11 @@ class Alarms:
             real = [(datetime.fromtimestamp(at, UTC), found[at]) for at in starts if at in found]
             texts = [(f"{at:%d/%m/%y %H:%M:%S}", point.value) for at, point in real]
             why = reason(texts, alarm.rule, state, alarm.standing.value)
-            self._stand(alarm, AlarmState(state, why, _reason_json(alarm, now, real[-alarm.rule.n :]), now))
+            self._stand(
+                alarm, AlarmCondition(state, why, _reason_json(alarm, now, real[-alarm.rule.n :]), now)
+            )
 
-    def _stand(self, alarm: MetricAlarm, standing: AlarmState) -> None:
+    def _stand(self, alarm: MetricAlarm, standing: AlarmCondition) -> None:
         if standing.value == alarm.standing.value:
             return
         alarm.previous, alarm.standing = alarm.standing, standing

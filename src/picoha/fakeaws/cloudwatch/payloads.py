@@ -19,7 +19,7 @@ REGION_NAME = "EU (Ireland)"
 
 
 @dataclass(frozen=True)
-class AlarmState:
+class AlarmCondition:
     """One state of an alarm: value, reason, machine-readable reason (JSON, may be absent), since."""
 
     value: str
@@ -46,8 +46,8 @@ class MetricAlarm:
     watched: str
     stat: dict[str, Any]
     rule: AlarmRule
-    standing: AlarmState
-    previous: AlarmState
+    standing: AlarmCondition
+    previous: AlarmCondition
 
     @property
     def interval_s(self) -> float:

@@ -13,7 +13,7 @@ from picoha.host.system.processes import Asker
 
 UNITS = Path("etc/systemd/system")
 SERVICE, SLICE = "picoha-agent.service", "picoha-picos.slice"
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 _SYSTEMCTL_LIMIT_S = 60.0
 
 
