@@ -135,8 +135,8 @@ class HostRig:
             )
 
     def start_shipped_agent(self, **environment: str) -> None:
-        """Run `python -m picoha.host run`, at the pace a site has."""
-        argv = [sys.executable, "-m", "picoha.host", "--config", str(self.config), "run"]
+        """Run `python -m picoha.agent run`, at the pace a site has."""
+        argv = [sys.executable, "-m", "picoha.agent", "--config", str(self.config), "run"]
         self._spawn(argv, **environment)
 
     def end_agent(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -58,7 +58,7 @@ def test_upgraded_agent_finds_the_state_of_the_older_one(started: HostRig, tmp_p
     first = started.pid()
     newer = tmp_path / "newer"
     shutil.copytree(ROOT / "src" / "picoha", newer / "picoha", ignore=shutil.ignore_patterns("__pycache__"))
-    assembly = newer / "picoha" / "host" / "assembly.py"
+    assembly = newer / "picoha" / "host" / "command" / "assembly.py"
     text = assembly.read_text()
     assert 'return version("picoha")' in text
     assembly.write_text(text.replace('return version("picoha")', 'return "99.0"'))

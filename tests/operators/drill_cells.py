@@ -40,7 +40,7 @@ class Terminal:
         self.cell = cell
         self.world = cell.drill.world
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(client, "OnDesk", lambda story, at_s: cell)
+        monkeypatch.setattr(client, "DrillOperator", lambda story, at_s: cell)
 
     def type(self, *words: object, answer: str | None = None) -> Result:
         """Run a command; `answer` is what a human types at a prompt (None = no terminal)."""

@@ -139,7 +139,7 @@ class BadDays(RuleBasedStateMachine):
 
     @invariant()
     def no_promise_is_broken(self) -> None:
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "drill"):
             return
         now, was_sound = self.drill.world.scheduler.now, self.is_sound
         self.is_sound = False
@@ -151,7 +151,7 @@ class BadDays(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """L1 and L3: from here on everything works; a run that failed already is not judged again."""
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "drill"):
             return
         try:
             if self.is_sound:
