@@ -27,7 +27,7 @@ help: ## this list
 
 setup: $(DEV_READY) $(SAM_READY) $(CHECKOV_READY) ## everything the other targets need
 
-demo: $(RUNTIME_READY) ## play the loss of a Platform host on the desk: no account, no Docker
+demo: $(RUNTIME_READY) ## play the loss of a Platform host in a drill: no account, no Docker
 	@$(BIN)/picoha drill stories/platform-host-lost.toml
 
 test: lint types arch $(DEV_READY) $(SAM_READY) $(CHECKOV_READY) ## every check and every test but the deep ones
@@ -36,8 +36,9 @@ test: lint types arch $(DEV_READY) $(SAM_READY) $(CHECKOV_READY) ## every check 
 test-deep: $(DEV_READY) $(SAM_READY) $(CHECKOV_READY) ## every test and the long searches: hours; PICOHA_SEEDS=n plays n seeds
 	$(BIN)/pytest -n auto --dist loadgroup -m "deep or not deep" --hypothesis-profile=deep
 
-lint: $(DEV_READY) ## ruff: rules and complexity
+lint: $(DEV_READY) ## ruff: rules, complexity and format
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 types: $(DEV_READY) ## mypy, strict
 	$(BIN)/mypy
@@ -56,8 +57,8 @@ bench: $(DEV_READY) ## what things cost
 build: $(SAM_READY) ## the deployable functions, in .aws-sam/build
 	python=$$(scripts/find_python.sh $(FUNCTION_PYTHON)); PATH="$$(dirname "$$python"):$$PATH" $(SAM) build \
 	  --build-dir $(BUILD_DIR) $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE))
-	@# Neither the desk nor the agent runs in Lambda; boto3 is the runtime's own (src/requirements.txt).
-	@rm -rf $(BUILD_DIR)/*/picoha/adapters/desk $(BUILD_DIR)/*/picoha/host
+	@# What people and hosts run stays out of Lambda; boto3 is the runtime's own (src/requirements.txt).
+	@for room in cli drills fakeaws host agent.py; do rm -rf $(BUILD_DIR)/*/picoha/$$room; done
 
 # Values of a stack that are not named here stay as they are. Guided, SAM asks for them and keeps the answers.
 deploy: build ## build and deploy: CELL=prod SLOTS=platform1,ec1; without CELL it asks for everything

@@ -1,6 +1,6 @@
 """Prints what things cost on this machine; asserts nothing. `make bench`, or `bench.py --rounds 3`.
 
-CPU is user and system time. "Without the desk's part" means: less what the played AWS took to answer;
+CPU is user and system time. "Without the drill's part" means: less what the played AWS took to answer;
 botocore's own work on each call is in it, and no network is. Compare runs of one machine, and the minimum
 rather than the median: whatever else runs there only adds.
 """
@@ -26,10 +26,10 @@ from picoha.app.ports import Ports
 from picoha.app.reconcile import reconcile
 from picoha.domain.codec import decode, encode
 from picoha.domain.model import Report
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import SlotRecord
 from picoha.domain.rules.table import decide_launches, decide_slot
-from picoha.domain.situation import Observation
 from picoha.drills.drill import Drill, run
 from picoha.drills.story import Slot, Story, read_story
 
@@ -59,10 +59,10 @@ def cell_of(slots: int) -> Story:
 
 @contextmanager
 def settled(story: Story) -> Iterator[Drill]:
-    """Give a desk on which every slot is held and nothing is due."""
+    """Give a drill on which every slot is held and nothing is due."""
     drill = Drill(story)
     try:
-        # Many handlers at once on one desk fill the counter of Powertools, which then prints.
+        # Many handlers at once in one drill fill the counter of Powertools, which then prints.
         with redirect_stdout(io.StringIO()):
             drill.setup.prepare()
         yield drill
@@ -79,7 +79,7 @@ def cpu_ms(action: Callable[[], object], times: int = 1) -> float:
 
 
 class Played:
-    """Counts calls and their CPU inside the desk, so that it can be taken off."""
+    """Counts calls and their CPU inside the drill, so that it can be taken off."""
 
     def __init__(self, services: Mapping[str, Any]) -> None:
         self.calls: Counter[str] = Counter()
@@ -114,7 +114,7 @@ def steady_pass(slots: int, rounds: int) -> None:
         if away:
             print(f"  not quiet: {'; '.join(away)}")
         head()
-        row("the whole pass, without the desk's part: CPU", "ms", _passes(ports, policy, played, rounds))
+        row("the whole pass, without the drill's part: CPU", "ms", _passes(ports, policy, played, rounds))
         seen = observe(ports)
         deciding = [cpu_ms(lambda: _decide(seen, policy), BATCH) for _ in range(rounds)]
         row("decide alone: CPU", "ms", deciding, 2)
@@ -159,11 +159,11 @@ def _counted(calls: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(calls.items()))
 
 
-# -- the desk and the agent
+# -- the drill and the agent
 
 
-def desk_speed(rounds: int) -> None:
-    heading("The desk, playing platform-host-lost from nothing to its end")
+def drill_speed(rounds: int) -> None:
+    heading("The drill, playing platform-host-lost from nothing to its end")
     story = read_story(ROOT / "stories" / "platform-host-lost.toml")
     walls, cpus = [], []
     for _ in range(rounds):
@@ -214,7 +214,7 @@ def agent_cycles(rounds: int) -> None:
         drill.world.scheduler.run_for(10.0 * max(rounds, 5) * 4)
     print(f"  in {len(samples)} cycles: {_counted(calls)}")
     head()
-    row("a cycle, without the desk's part: CPU", "ms", samples, 2)
+    row("a cycle, without the drill's part: CPU", "ms", samples, 2)
     row("share of one core at a cycle in 10 s", "%", [sample / 100 for sample in samples], 3)
 
 
@@ -233,7 +233,7 @@ def main() -> None:
     steady_pass(3, rounds)
     steady_pass(50, rounds)
     agent_cycles(rounds)
-    desk_speed(max(2, rounds // 2))
+    drill_speed(max(2, rounds // 2))
 
 
 if __name__ == "__main__":

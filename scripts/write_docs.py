@@ -29,8 +29,8 @@ BLOCKS = {
         ("invoke", "events/alarm-platform.json", "--dry-run"),
     ),
     "why": (
-        "picoha why platform1 --against desk --story stories/hung-fence.toml --at 800",
-        ("why", "platform1", "--against", "desk", "--story", "stories/hung-fence.toml", "--at", "800"),
+        "picoha why platform1 --against drill --story stories/hung-fence.toml --at 800",
+        ("why", "platform1", "--against", "drill", "--story", "stories/hung-fence.toml", "--at", "800"),
     ),
 }
 """The README's blocks: what the reader types, and the arguments of `picoha` that it comes to."""

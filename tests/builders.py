@@ -33,6 +33,7 @@ from picoha.domain.model import (
     SlotName,
     SlotSpec,
 )
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import (
     Assignment,
@@ -49,7 +50,7 @@ from picoha.domain.record import (
     Verb,
 )
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Observation, Situation, SlotObservation
+from picoha.domain.situation import Situation
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 EIP = "203.0.113.10"

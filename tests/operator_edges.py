@@ -24,8 +24,8 @@ from builders import (
     in_failover,
 )
 from picoha.domain.model import InstanceId, InstanceState
+from picoha.domain.observation import SlotObservation
 from picoha.domain.record import RequestVerb, Step
-from picoha.domain.situation import SlotObservation
 
 ENDED = (Step.DONE, Step.ABORTED)
 """Steps that no open operation is in: `done` leaves the slot active, `aborted` vacant."""

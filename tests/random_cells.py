@@ -49,6 +49,7 @@ from picoha.domain.model import (
     Sample,
     Unknown,
 )
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.record import (
     Brake,
     HoldNotice,
@@ -62,7 +63,6 @@ from picoha.domain.record import (
     Step,
     Verb,
 )
-from picoha.domain.situation import Observation, SlotObservation
 
 OTHER = InstanceId("i-other")
 AGES = (0, 5, 14, 16, 29, 31, 44, 46, 89, 91, 121, 179, 181, 301, 481, 599, 601, 901, 1801, 3601, 90000)

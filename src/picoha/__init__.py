@@ -1,0 +1,1 @@
+"""picoha: a serverless failover controller for MediationZone cells on AWS."""

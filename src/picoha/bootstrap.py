@@ -42,7 +42,7 @@ def reconciler(
 ) -> Ports:
     """Return the ports of the reconcile function: it looks, remembers, tells and acts.
 
-    The desk passes its own clients, clock and gather; a Lambda function passes none.
+    The drill passes its own clients, clock and gather; a Lambda function passes none.
     """
     clients = clients or Clients.in_region(settings.region)
     clock = clock or SystemClock()
@@ -65,7 +65,7 @@ def operator(
 ) -> OperatorPorts:
     """Return the ports of the operator function: it looks and writes requests; no actuators.
 
-    The desk passes its own clients, clock and gather; a Lambda function passes none.
+    The drill passes its own clients, clock and gather; a Lambda function passes none.
     """
     clients = clients or Clients.in_region(settings.region)
     clock = clock or SystemClock()

@@ -181,11 +181,12 @@ def test_every_rule_that_is_named_exists(path: Path) -> None:
 def test_every_path_that_is_named_exists(path: Path) -> None:
     roots = ("src/", "tests/", "docs/", "stories/", "events/", "scripts/", "benchmarks/", "requirements/")
     bases = [ROOT, ROOT / "src" / "picoha"]
+    rooms = [f"{folder.name}/" for folder in bases[1].iterdir() if (folder / "__init__.py").exists()]
     named = {
         word
         for one in code_of(path)
         for word in re.findall(r"[\w./*-]+", one)
-        if word.startswith((*roots, "domain/", "app/", "adapters/", "host/", "entrypoints/"))
+        if word.startswith((*roots, *rooms))
     }
     found = {
         one

@@ -21,7 +21,7 @@ REPLAYED = {"ReconcileRole": "controller", "HostPolicy": "hosts", "OperatorRole"
 """Whose calls the stories make, by the logical id of the deployed role or policy."""
 FUNCTION = "AWS::Serverless::Function"
 NOT_REPLAYED = {
-    "TickRole": "EventBridge Scheduler uses it; on the desk the world itself rings the tick",
+    "TickRole": "EventBridge Scheduler uses it; in a drill the world itself rings the tick",
 }
 SENSORS = "tests/unit/adapters/aws/test_sensors.py"
 LOOKING = {
@@ -39,7 +39,7 @@ NEVER_USED = {
         **{key: why for key, why in LOOKING.items() if "DescribeAlarms" not in key},
         "ReadGroups autoscaling:DescribeWarmPool": f"no operator's story has a warm pool: {SENSORS}",
         "ReadDependencies rds:DescribeDBInstances": f"no operator's story has a database: {SENSORS}",
-        "TellFailure sns:Publish": "Lambda itself tells a failed call; the desk has no failure destination",
+        "TellFailure sns:Publish": "Lambda itself tells a failed call; the drill has no failure destination",
         "InspectSurroundings ec2:GetManagedPrefixListEntries": "no story's Platform admits a prefix list: "
         "tests/unit/adapters/aws",
     },

@@ -15,10 +15,10 @@ from model.world import ACTIVE, NO_ADDRESS, PAUSED, RUNNING, SERVING, WARM, Mach
 from picoha.domain.actions import TAKING, Action
 from picoha.domain.decision import Change, Decision
 from picoha.domain.judging import invariants
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, SlotRecord
 from picoha.domain.rules import table
-from picoha.domain.situation import Observation
 
 NO_LIMIT = 50
 

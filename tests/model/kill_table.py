@@ -13,7 +13,7 @@ HEAD = """# Mutants
 A safety test is worth what it catches. Here one guard at a time is taken out of the code that ships, and
 the explorer (tests/model) searches every state that two workers, the hosts, AWS and people can reach. A
 guard may be masked by another one behind it; then that one is taken out as well. What the explorer has no
-eyes for, such as names, tags and an older table, must make a story on the desk end otherwise than it says.
+eyes for, such as names, tags and an older table, must make a story in a drill end otherwise than it says.
 A golden decision that comes out otherwise is told as well, and does not count.
 
 "Step n" is the length of the shortest way there. Off as well: `invariants` is `invariants.broken`,

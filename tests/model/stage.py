@@ -49,8 +49,8 @@ from picoha.domain.model import (
     SlotName,
     Unknown,
 )
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.record import Brake, Mode, ModeRecord, Pause, Request, RequestVerb, SlotRecord, Step
-from picoha.domain.situation import Observation, SlotObservation
 
 POWERS = {
     RUNNING: InstanceState.RUNNING,

@@ -1,4 +1,4 @@
-"""The commands in a terminal of 80 columns, sent to cells on the desk through the real handler."""
+"""The commands in a terminal of 80 columns, sent to cells in a drill through the real handler."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CALM = Story(title="the demo cell", duration_s=0)
 
 
 class Kept(DrillOperator):
-    """A cell on the desk that several commands meet one after the other."""
+    """A cell in a drill that several commands meet one after the other."""
 
     def close(self) -> None:
         """Stay open between commands."""
 
     def end(self) -> None:
-        """End every task of the desk."""
+        """End every task of the drill."""
         super().close()
 
 
@@ -45,7 +45,7 @@ class Terminal:
     def type(self, *words: object, answer: str | None = None) -> Result:
         """Run a command; `answer` is what a human types at a prompt (None = no terminal)."""
         self._monkeypatch.setattr(options, "_is_terminal", lambda: answer is not None)
-        typed = [str(one) for one in (*words, "--against", "desk", "--by", "ops@bastion")]
+        typed = [str(one) for one in (*words, "--against", "drill", "--by", "ops@bastion")]
         return CliRunner().invoke(main, typed, env={"COLUMNS": "80"}, input=answer)
 
     def json(self, *words: object) -> Any:

@@ -197,6 +197,6 @@ def test_an_answer_that_a_story_did_not_foresee_fails_it(fields: dict[str, Any],
 def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     with cell() as kept:
         Terminal(kept, monkeypatch)
-        words = ["status", "--against", "desk"]
+        words = ["status", "--against", "drill"]
         assert "\x1b[32mENFORCE" in CliRunner().invoke(main, words, color=True).output
         assert "\x1b" not in CliRunner().invoke(main, words).output

@@ -215,7 +215,7 @@ def test_a_stack_that_names_no_cell_or_another_is_2_and_nothing_is_sent(
 
 
 def test_a_story_that_is_not_there_is_2() -> None:
-    result = picoha("status", "--against", "desk", "--story", "no-such.toml")
+    result = picoha("status", "--against", "drill", "--story", "no-such.toml")
     assert result.exit_code == 2 and "reading story no-such.toml" in result.stderr
 
 

@@ -1,4 +1,4 @@
-"""Every command on the desk through the real handler: used well, used badly, refused, accepted."""
+"""Every command in a drill through the real handler: used well, used badly, refused, accepted."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_forced_failover_needs_the_slots_name_typed(demo: Terminal) -> None:
     told(result, 0, "Type ec2 to go on", "forced by ops@bastion: smoke", "is done after")
     assert demo.records()["ec2"].epoch == epoch + 1
     rows = demo.json("history", "--slot", "ec2")["data"]["rows"]
-    assert [row["request"] for row in rows if row["event"] == "admitted"][-1].startswith("desk-operator-")
+    assert [row["request"] for row in rows if row["event"] == "admitted"][-1].startswith("drill-operator-")
 
 
 def test_without_waiting_only_the_request_is_written(demo: Terminal) -> None:

@@ -27,10 +27,11 @@ from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.judging import gates, signals
 from picoha.domain.judging.invariants import broken
 from picoha.domain.model import GOING_OR_GONE, EvidenceKind, InstanceState, SlotName, Unknown
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, RequestVerb, SlotRecord, Step
 from picoha.domain.rules.table import SLOT_RULES, decide_launches, decide_slot
-from picoha.domain.situation import Observation, Situation, SlotObservation
+from picoha.domain.situation import Situation
 from random_cells import cells
 
 POLICY = Policy()

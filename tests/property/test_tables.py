@@ -37,11 +37,12 @@ from picoha.app.ports import Actuators
 from picoha.domain.actions import TAKING, Action
 from picoha.domain.decision import Answer, Decision
 from picoha.domain.model import AgentPhase, InstanceId, InstanceState
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Phase, RequestVerb, Step
 from picoha.domain.rules.launches import Launch
 from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES, decide_launches, decide_slot
-from picoha.domain.situation import Observation, Situation, SlotObservation
+from picoha.domain.situation import Situation
 from picoha.fakeaws.autoscaling.api import AutoScaling
 from picoha.fakeaws.clients import played
 from picoha.fakeaws.ec2.addresses import ElasticAddresses
@@ -117,7 +118,7 @@ class Recorder:
 
 
 @pytest.mark.parametrize("kind", get_args(Action), ids=lambda one: one.__name__)
-def test_every_action_has_an_order_a_grant_and_a_desk_that_plays_it(kind: type[Any]) -> None:
+def test_every_action_has_an_order_a_grant_and_a_drill_that_plays_it(kind: type[Any]) -> None:
     texts = [name for name, hint in kind.__annotations__.items() if hint != "bool"]
     action = kind(**{name: f"{name}-1" for name in texts})
     hands: Any = Recorder()

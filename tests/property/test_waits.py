@@ -11,9 +11,9 @@ from builders import EC1, PLATFORM, a_silent_slot, a_slot, an_observation, holde
 from picoha.domain.decision import Answer
 from picoha.domain.health import Health
 from picoha.domain.model import Report, Sample, Unknown
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Observation
 from picoha.host.core.probe import health_of
 from random_cells import a_confused_report, cells
 

@@ -1,6 +1,6 @@
-"""AWS on the loopback interface, answered by a desk cell that lives in real time.
+"""AWS on the loopback interface, answered by a drill's cell that lives in real time.
 
-Each request arrives as a real client sends it, is asked of the desk by another client, and is answered in
+Each request arrives as a real client sends it, is asked of the drill by another client, and is answered in
 AWS's wire format; moto's parsers and serializers know the three protocols that are spoken here.
 """
 
@@ -37,7 +37,7 @@ Asked = tuple[str, str, dict[str, Any]]
 
 
 class LiveCell:
-    """A settled desk cell whose time is the machine's: what rings is kept, and nobody answers it."""
+    """A settled drill's cell whose time is the machine's: what rings is kept, and nobody answers it."""
 
     def __init__(self, story: Story) -> None:
         self.drill = Drill(story)

@@ -1,4 +1,4 @@
-"""The built function in Lambda's real runtime, over a desk cell that lives in real time."""
+"""The built function in Lambda's real runtime, over a drill's cell that lives in real time."""
 
 from __future__ import annotations
 

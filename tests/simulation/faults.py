@@ -56,7 +56,7 @@ class Plan:
 
 
 def _has_no_past(operation: str) -> bool:
-    """Tell a read that the desk answers of the present only; instances keep their past, see Ec2."""
+    """Tell a read that the drill answers of the present only; instances keep their past, see Ec2."""
     return operation.startswith("Describe") and operation not in INSTANCE_READS
 
 
@@ -74,7 +74,7 @@ def _kept(play: Operation) -> Operation:
 
 
 class Injector:
-    """Puts a plan around a desk's calls and doorbells, until `stop`."""
+    """Puts a plan around a drill's calls and doorbells, until `stop`."""
 
     def __init__(self, drill: Drill, plan: Plan) -> None:
         self._drill, self._plan = drill, plan
@@ -108,7 +108,7 @@ class Injector:
             raise AwsFault("ThrottlingException", "Rate exceeded", 400)
         if fault is Fault.LATE_EFFECT:
             self._drill.world.scheduler.at(LATE_S, partial(self._apply, service, operation, params))
-            raise ReadTimeoutError(endpoint_url="https://desk")
+            raise ReadTimeoutError(endpoint_url="https://fakeaws")
         if fault is Fault.STALE_READ:
             self._be_stale()
 

@@ -1,4 +1,4 @@
-"""Runs of the desk under faults, each in a fork of one prepared process: cheap, and all alike."""
+"""Runs of the drill under faults, each in a fork of one prepared process: cheap, and all alike."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def prepared(story: Story) -> Drill:
-    """Return a desk at second 0."""
+    """Return a drill at second 0."""
     drill = Drill(story, is_short=True)
     drill.setup.prepare()
     assert all(task.done for task in drill.world.scheduler.tasks), "a fork would lose a sleeping task"
@@ -62,9 +62,9 @@ def prepared(story: Story) -> Drill:
 
 
 def in_fork(run: Callable[[], Outcome]) -> Outcome:
-    """Run in a child that inherits the prepared desk, and bring its outcome back."""
+    """Run in a child that inherits the prepared drill, and bring its outcome back."""
     reader, writer = os.pipe()
-    with warnings.catch_warnings():  # pytest-xdist's own threads; no task of the desk has one here
+    with warnings.catch_warnings():  # pytest-xdist's own threads; no task of the drill has one here
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:

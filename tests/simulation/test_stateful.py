@@ -1,4 +1,4 @@
-"""Anything in any order: Hypothesis plays host faults, sweeps, requests and lost handlers on the desk."""
+"""Anything in any order: Hypothesis plays host faults, sweeps, requests and lost handlers in a drill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every story of stories/ plays on the desk, with the shipped code, and ends as it says."""
+"""Every story of stories/ plays in a drill, with the shipped code, and ends as it says."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Known:
 
 
 def played(drill: Drill, workload: Workload, plan: Plan) -> Outcome:
-    """Play a prepared workload under a plan; its desk is used up."""
+    """Play a prepared workload under a plan; its drill is used up."""
     workload.also(drill)
     return play(drill, workload.story.at, plan, Length(workload.story.duration_s, SETTLE_S))
 

@@ -21,7 +21,7 @@ def attempt(read: Callable[[], object]) -> object | Unknown:
 
 
 def one_by_one(reads: Reads) -> Mapping[str, object | Unknown]:
-    """Run the reads in order, on this thread: for the desk, where time is virtual."""
+    """Run the reads in order, on this thread: for the drill, where time is virtual."""
     return {name: attempt(read) for name, read in reads.items()}
 
 

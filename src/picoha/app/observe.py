@@ -20,8 +20,8 @@ from picoha.domain.model import (
     SlotName,
     Unknown,
 )
+from picoha.domain.observation import Observation, SlotObservation, with_one_platform
 from picoha.domain.policy import Policy
-from picoha.domain.situation import Observation, SlotObservation, with_one_platform
 
 T = TypeVar("T")
 

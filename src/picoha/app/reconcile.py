@@ -15,10 +15,11 @@ from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.judging.invariants import broken
 from picoha.domain.ledger import JournalRow
 from picoha.domain.model import SlotName
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow, Operation
 from picoha.domain.rules.table import decide_launches, decide_slot
-from picoha.domain.situation import Observation, Situation, SlotObservation
+from picoha.domain.situation import Situation
 
 LOG = logging.getLogger("picoha")
 

@@ -7,7 +7,7 @@ import json
 import zlib
 
 from picoha.domain.codec import Undecodable, decode, encode
-from picoha.domain.situation import Observation
+from picoha.domain.observation import Observation
 
 
 def pack(seen: Observation) -> str:

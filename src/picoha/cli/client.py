@@ -55,7 +55,7 @@ class DeployedOperator:
 
 
 class DrillOperator:
-    """The operator function of a cell on the desk, `at_s` seconds into its story.
+    """The operator function of a cell in a drill, `at_s` seconds into its story.
 
     Time passes only in `wait`. Raises SettingsInvalid for a story that cannot be played.
     """
@@ -82,7 +82,7 @@ class DrillOperator:
         self.drill.world.scheduler.run_for(seconds)
 
     def close(self) -> None:
-        """End every task of the desk."""
+        """End every task of the drill."""
         self.drill.world.scheduler.close()
 
 

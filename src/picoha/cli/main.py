@@ -25,7 +25,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Failover control for a MediationZone cell on AWS, and its desk."""
+    """Failover control for a MediationZone cell on AWS, and its drill."""
 
 
 @main.command()
@@ -34,7 +34,7 @@ def main() -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that varies by chance.")
 @click.option("--svg", type=FILE, help="Write the failover as a picture to this file, too.")
 def drill(story: Path, as_json: bool, seed: int, svg: Path | None) -> None:
-    """Play STORY.toml on the desk: the shipped code, a played AWS, virtual time."""
+    """Play STORY.toml in a drill: the shipped code, a played AWS, virtual time."""
     from picoha.cli import timeline_svg
     from picoha.drills.drill import run
     from picoha.drills.story import read_story
@@ -98,7 +98,7 @@ def _show_plan(decisions: list[dict[str, object]], as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--story", type=FILE, help="Play this story on the desk and verify its records and its truth.")
+@click.option("--story", type=FILE, help="Play this story in a drill and verify its records and its truth.")
 @click.option("--cell", help="Verify the records of this cell, by its operator function.")
 @click.option("--hours", default=24.0, show_default=True, help="How far back to read a cell's table.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -126,7 +126,7 @@ def verify(story: Path | None, cell: str | None, hours: float, as_json: bool) ->
 
 @main.command("export-case")
 @click.argument("operation")
-@click.option("--story", type=FILE, help="Play this story on the desk and take the decision from it.")
+@click.option("--story", type=FILE, help="Play this story in a drill and take the decision from it.")
 @click.option("--cell", help="Take the decision from this cell's table, with your own AWS credentials.")
 @click.option("--days", default=30.0, show_default=True, help="How far back to read a cell's table.")
 def export_case(operation: str, story: Path | None, cell: str | None, days: float) -> None:

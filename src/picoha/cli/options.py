@@ -58,7 +58,7 @@ class Target:
         """Return the client; raises SettingsInvalid, OperatorUnreachable."""
         from picoha.cli.client import Client, caller, channel
 
-        way = self._drill() if self.against == "desk" else channel(self._named(), self.region)
+        way = self._drill() if self.against == "drill" else channel(self._named(), self.region)
         return Client(way, self.by or caller(), self.tell)
 
     def _named(self) -> str | None:
@@ -140,16 +140,16 @@ OPTIONS = (
     click.option("--region", envvar="AWS_REGION", help="The AWS region."),
     click.option(
         "--against",
-        type=click.Choice(["aws", "desk"]),
+        type=click.Choice(["aws", "drill"]),
         default="aws",
-        help="desk: the same handler over a played cell; no account.",
+        help="drill: the same handler over a played cell; no account.",
     ),
     click.option(
         "--story",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="With --against desk: the cell of this story (default: the demo cell).",
+        help="With --against drill: the cell of this story (default: the demo cell).",
     ),
-    click.option("--at", type=float, help="With --against desk: so many seconds into the story."),
+    click.option("--at", type=float, help="With --against drill: so many seconds into the story."),
     click.option("--by", envvar="PICOHA_BY", help="Who asks (default: user@host)."),
     click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON."),
 )

@@ -1,4 +1,4 @@
-"""Where commands get a period's records: a cell's table, or a story played on the desk."""
+"""Where commands get a period's records: a cell's table, or a story played in a drill."""
 
 from __future__ import annotations
 

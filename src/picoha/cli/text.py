@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a command that only folds text must not load the desk
+if TYPE_CHECKING:  # a command that only folds text must not load the drill
     from picoha.drills.drill import DrillReport, Entry
 
 LEAST_WIDTH = 80

@@ -1,4 +1,4 @@
-"""What `doctor` and `leave` look at beyond the loop's own calls, answered for a world of the desk.
+"""What `doctor` and `leave` look at beyond the loop's own calls, answered for a world of the drill.
 
 A world has none of this until it is furnished: simulated days look at hosts thousands of times and
 at none of this. Defaults are a sound cell: one NAT gateway, hosts with a root volume and one security
@@ -15,7 +15,7 @@ from picoha.drills.world import World
 from picoha.fakeaws.clients import ACCOUNT, REGION, Answer, Operation, matches, page, played, tag_list
 from picoha.fakeaws.scheduler import AwsFault
 
-VPC, NAT, PLATFORM_GROUP = "vpc-0desk", "nat-0desk", "sg-0desk"
+VPC, NAT, PLATFORM_GROUP = "vpc-0fake", "nat-0fake", "sg-0fake"
 NAT_IP = "198.51.100.1"
 PORTS = (6790, 9000)
 
@@ -52,7 +52,7 @@ class DoctorAnswers:
     # --- EC2
 
     def _api_describe_instances(self, params: dict[str, Any]) -> Answer:
-        """The desk's own answer, with what a host's owner would see of its disks and options."""
+        """The drill's own answer, with what a host's owner would see of its disks and options."""
         answer = self.world.ec2.operations["DescribeInstances"](params)
         more = {
             "RootDeviceName": "/dev/xvda",
@@ -93,7 +93,7 @@ class DoctorAnswers:
         key = "NatGatewayId" if self.route.startswith("nat-") else "GatewayId"
         local = {"DestinationCidrBlock": "10.0.0.0/8", "GatewayId": "local", "State": "active"}
         default = {"DestinationCidrBlock": "0.0.0.0/0", key: self.route, "State": "active"}
-        main = {"Main": True, "RouteTableId": "rtb-0desk"}
+        main = {"Main": True, "RouteTableId": "rtb-0fake"}
         routes = [local, default] if self.route else [local]
         return {"RouteTables": [{"VpcId": VPC, "Associations": [main], "Routes": routes}]}
 
@@ -113,7 +113,7 @@ class DoctorAnswers:
                 "FromPort": port,
                 "ToPort": port,
                 "IpRanges": [{"CidrIp": one} for one in self.admitted],
-                "PrefixListIds": [{"PrefixListId": "pl-0desk"}] if self.prefix_list else [],
+                "PrefixListIds": [{"PrefixListId": "pl-0fake"}] if self.prefix_list else [],
             }
             for port in PORTS
         ]
@@ -129,7 +129,7 @@ class DoctorAnswers:
     # --- Auto Scaling
 
     def _api_describe_auto_scaling_groups(self, params: dict[str, Any]) -> Answer:
-        """The desk's own answer, with the protection from scale-in."""
+        """The drill's own answer, with the protection from scale-in."""
         answer = self.world.autoscaling.operations["DescribeAutoScalingGroups"](params)
         for row in answer["AutoScalingGroups"]:
             row["NewInstancesProtectedFromScaleIn"] = self.shields_new

@@ -1,4 +1,4 @@
-"""Play a story: the real handler over the desk, and a report that can fail."""
+"""Play a story: the real handler over the drill, and a report that can fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from picoha import bootstrap
 from picoha.adapters.aws.items import body, top
@@ -25,6 +24,7 @@ from picoha.domain.model import SlotName
 from picoha.domain.record import HistoryRow, Operation
 from picoha.drills.account import HostTimes
 from picoha.drills.clock import DrillClock
+from picoha.drills.invocation import FUNCTION_TIMEOUT_S, PlayedInvocation, SilentMetrics
 from picoha.drills.operator import operator_of
 from picoha.drills.setup import Setup
 from picoha.drills.story import SlotEnd, Story
@@ -35,7 +35,6 @@ from picoha.fakeaws.scheduler import TaskKilled
 from picoha.lambdas.reconcile_handler import Handler, build
 from picoha.settings import Settings
 
-FUNCTION_TIMEOUT_S = 75.0
 PAGE = {"DataType": "String", "StringValue": "page"}
 
 
@@ -70,35 +69,8 @@ class DrillReport:
         return not self.problems and not self.violations
 
 
-class SilentMetrics(AmazonCloudWatchEMFProvider):
-    """Metrics that nobody collects: on the desk, standard output belongs to the report."""
-
-    def add_metric(self, *_args: object, **_kwargs: object) -> None:
-        """Count nothing: overlapping handlers would fill the counter, and it prints when full."""
-
-    def flush_metrics(self, raise_on_empty_metrics: bool = False) -> None:
-        """Print nothing."""
-
-
-class PlayedInvocation:
-    """A played Lambda context: what the handler and the logger ask of it."""
-
-    function_name = "picoha-reconcile"
-    memory_limit_in_mb = 512
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:picoha-reconcile:live"
-
-    def __init__(self, world: World, number: int) -> None:
-        self.aws_request_id = f"desk-{number:06d}"
-        self._world = world
-        self._ends_at = world.scheduler.elapsed + FUNCTION_TIMEOUT_S
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the virtual milliseconds left."""
-        return int((self._ends_at - self._world.scheduler.elapsed) * 1000)
-
-
 class Drill:
-    """A world with the real handler behind its doorbells; `is_short`: see adapters/desk/wire."""
+    """A world with the real handler behind its doorbells; `is_short`: see fakeaws/wire."""
 
     def __init__(self, story: Story, seed: int = 0, is_short: bool = False) -> None:
         self.story = story
@@ -154,7 +126,7 @@ def run(story: Story, seed: int = 0) -> DrillReport:
 
 
 def played(story: Story, seed: int = 0) -> Drill:
-    """Return the desk after the story's last second; the caller closes its kernel."""
+    """Return the drill after the story's last second; the caller closes its kernel."""
     drill = Drill(story, seed)
     try:
         drill.setup.prepare()
@@ -281,7 +253,7 @@ def _slot_problems(drill: Drill, name: str, end: SlotEnd) -> Iterable[str]:
 def _timings(kind: Any, given: dict[str, float]) -> Any:
     known = (set(Timings.__dataclass_fields__) | set(HostTimes.__dataclass_fields__)) - {"start_s"}
     if unknown := sorted(set(given) - known):
-        raise SettingsInvalid(f"timings: no {', '.join(unknown)}; the desk knows {', '.join(sorted(known))}")
+        raise SettingsInvalid(f"timings: no {', '.join(unknown)}; the drill knows {', '.join(sorted(known))}")
     return kind(**{key: value for key, value in given.items() if key in kind.__dataclass_fields__})
 
 
@@ -296,7 +268,7 @@ def _settings(given: dict[str, int], world: World) -> Settings:
 
 
 def _quiet() -> Logger:
-    """Return the handler's logger, silent unless PICOHA_DESK_LOG names a level; it writes to stderr."""
-    level = os.environ.get("PICOHA_DESK_LOG", "CRITICAL")
+    """Return the handler's logger, silent unless PICOHA_DRILL_LOG names a level; it writes to stderr."""
+    level = os.environ.get("PICOHA_DRILL_LOG", "CRITICAL")
     logging.getLogger("picoha").setLevel(level)
-    return Logger(service="picoha-desk", level=level, stream=sys.stderr)
+    return Logger(service="picoha-drill", level=level, stream=sys.stderr)

@@ -1,4 +1,4 @@
-"""Hosts of the desk: each boots, runs the shipped agent over played scripts, and dies.
+"""Hosts of the drill: each boots, runs the shipped agent over played scripts, and dies.
 
 The agent, its probe, its names and its start gate are `picoha.host`; only what a laptop has not
 got is played here: the vendor's scripts, the resolver's file, the network, and time.

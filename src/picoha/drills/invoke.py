@@ -1,4 +1,4 @@
-"""Give one event file to the real handler, over a desk cell in which the event is true."""
+"""Give one event file to the real handler, over a drill's cell in which the event is true."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from picoha.app.errors import MalformedEvent, SettingsInvalid, UnknownEvent
 from picoha.app.observe import observe
+from picoha.domain.observation import Observation
 from picoha.domain.rules.table import decide_launches, decide_slot
-from picoha.domain.situation import Observation
 from picoha.drills.drill import Drill, DrillReport, report
 from picoha.drills.story import Beat, Story
 from picoha.drills.verbs.table import schedule
@@ -30,7 +30,7 @@ def read_event(path: Path) -> Any:
 
 
 def scene(event: Any, story: Story) -> tuple[Beat, ...]:
-    """Return what must have happened on the desk for the event to be true: nothing for most events."""
+    """Return what must have happened in a drill for the event to be true: nothing for most events."""
     try:
         wakeup = parse(event)
     except (UnknownEvent, MalformedEvent):

@@ -1,4 +1,4 @@
-"""The operator function of a desk's cell: the same handler, in virtual time."""
+"""The operator function of a drill's cell: the same handler, in virtual time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from picoha.settings import Settings
 
 class _PlayedCall:
     def __init__(self, number: int) -> None:
-        self.aws_request_id = f"desk-operator-{number:06d}"
+        self.aws_request_id = f"drill-operator-{number:06d}"
 
 
 Examine = Callable[[], Sequence[Finding]]
@@ -52,7 +52,7 @@ def _environment(policy: Policy) -> dict[str, str]:
 
 
 def operator_of(settings: Settings, world: World) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what answers a command to a cell on the desk; its calls are not counted as the loop's."""
+    """Return what answers a command to a cell in a drill; its calls are not counted as the loop's."""
     clock = DrillClock(world.scheduler)
     ports = bootstrap.operator(settings, world.admin, clock, one_by_one)
     furnished = partial(_furnished, world, settings.policy, [])

@@ -1,4 +1,4 @@
-"""Build a story's cell on the desk and let it settle: everything before second 0."""
+"""Build a story's cell in a drill and let it settle: everything before second 0."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def _nobody(_event: object) -> None:
 
 
 def _no_operator(_request: dict[str, Any]) -> dict[str, Any]:
-    raise SettingsInvalid("nobody set up the operator function of this desk")
+    raise SettingsInvalid("nobody set up the operator function of this drill")
 
 
 class Setup:
-    """A story on the desk; `lines` are the facts of the world for the timeline: (second, slot, text).
+    """A story in a drill; `lines` are the facts of the world for the timeline: (second, slot, text).
 
     `operate` is the operator handler, `deploy` builds the loop's function anew. `unsaid` is what the
     story did not foresee: an operator's answer, a crash that found nobody to crash.
@@ -181,7 +181,7 @@ class Setup:
         )
 
     def depend(self, name: str, status: str) -> None:
-        """Give a dependency a status; raises SettingsInvalid for one that the desk does not play."""
+        """Give a dependency a status; raises SettingsInvalid for one that the drill does not play."""
         scheme, _, target = name.partition(":")
         if scheme in ("rds", "rds-cluster"):
             self.world.databases.set_status(target, status, cluster=scheme == "rds-cluster")
@@ -191,7 +191,7 @@ class Setup:
             self.world.unreachable[name] = set() if status == "up" else {"*"}
         else:
             raise SettingsInvalid(
-                f"the desk plays no dependency {name}; it knows rds, rds-cluster, efs, tcp, mount"
+                f"the drill plays no dependency {name}; it knows rds, rds-cluster, efs, tcp, mount"
             )
 
     # -- after second 0

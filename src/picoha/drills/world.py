@@ -77,7 +77,7 @@ class World(Account):
         """Return the host that the record names as the slot's holder; raises LookupError."""
         record = self.records().get(SlotName(slot))
         if record is None or record.holder not in self.hosts:
-            raise LookupError(f"slot {slot} has no holder on the desk")
+            raise LookupError(f"slot {slot} has no holder in a drill")
         return self.hosts[record.holder]
 
     def add_group(self, group: Group, picos: tuple[Pico, ...]) -> None:

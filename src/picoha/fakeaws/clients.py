@@ -1,4 +1,4 @@
-"""The desk's wire: real boto3 clients, answered from the world at botocore's `before-call`.
+"""fakeaws' wire: real boto3 clients, answered from the world at botocore's `before-call`.
 
 botocore still validates and serializes each request and turns error answers into its own
 exceptions; nothing reaches the network. Retries, signing and HTTP itself are not exercised here.
@@ -36,11 +36,11 @@ Emit = Callable[[str, str, dict[str, Any], list[str]], None]
 
 
 class NotPlayed(Exception):
-    """A service, operation, parameter or filter that the desk does not play: never a silent success."""
+    """A service, operation, parameter or filter that fakeaws does not play: never a silent success."""
 
 
 class WrongAnswer(Exception):
-    """The desk built an answer that AWS could not give: a bug of the desk, not of its user."""
+    """fakeaws built an answer that AWS could not give: a bug in memory, not of its user."""
 
 
 class Service(Protocol):
@@ -54,7 +54,7 @@ class Service(Protocol):
 class CallGate:
     """Stands around every call; this one is open. Override to record, to let time pass, to fail.
 
-    `before` may raise `DeskFault`, a botocore transport error or a kill; then nothing has been
+    `before` may raise `AwsFault`, a botocore transport error or a kill; then nothing has been
     done. An error raised by `after` is an answer lost on its way back: the effect stays.
     """
 
@@ -74,13 +74,13 @@ class _Wire:
 
     def keep_params(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         """Keep the caller's params, which botocore is about to turn into a request."""
-        context["desk_params"] = deepcopy(params)
+        context["fakeaws_params"] = deepcopy(params)
 
     def answer(
         self, model: OperationModel, params: dict[str, Any], context: dict[str, Any], **_: Any
     ) -> tuple[AWSResponse, Answer]:
         """Answer one call; an answer given here keeps botocore away from the network."""
-        status, parsed = self.ask(model, context["desk_params"])
+        status, parsed = self.ask(model, context["fakeaws_params"])
         headers = HTTPHeaders.from_dict(parsed["ResponseMetadata"]["HTTPHeaders"])
         return AWSResponse(str(params.get("url", "")), status, headers, None), parsed
 
@@ -115,10 +115,10 @@ class _Wire:
 
     def _find(self, service: str, operation: str) -> Operation:
         if service not in self._services:
-            raise NotPlayed(f"the desk plays no service {service!r} (called: {operation})")
+            raise NotPlayed(f"fakeaws plays no service {service!r} (called: {operation})")
         played = self._services[service].operations
         if operation not in played:
-            raise NotPlayed(f"the desk plays no {service}:{operation}; it plays {', '.join(sorted(played))}")
+            raise NotPlayed(f"fakeaws plays no {service}:{operation}; it plays {', '.join(sorted(played))}")
         return played[operation]
 
 
@@ -180,13 +180,13 @@ def fake_session(
 ) -> boto3.session.Session:
     """Return a connected session that takes nothing from the machine's own AWS configuration.
 
-    All desk sessions share the parsed service models: reading them is most of a client's cost.
+    All its sessions share the parsed service models: reading them is most of a client's cost.
     """
     core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     core.register_component("data_loader", _models())
     core.set_config_variable("config_file", "/dev/null")
     core.set_config_variable("credentials_file", "/dev/null")
-    core.set_credentials("desk", "desk")
+    core.set_credentials("fake", "fake")
     connect(core, services, gate or CallGate(), is_short)
     return boto3.session.Session(region_name=region, botocore_session=core)
 
@@ -201,7 +201,7 @@ def page(items: Sequence[Answer], params: Mapping[str, Any], key: str, size_key:
     """Return one page of `items` under `key`, with NextToken when more follow.
 
     `size_key` names the caller's page size parameter, `size` is the size when it is left out.
-    Raises `DeskFault` InvalidNextToken for a token the desk did not give.
+    Raises `AwsFault` InvalidNextToken for a token fakeaws did not give.
     """
     token = str(params.get("NextToken") or "page-0")
     if not token.removeprefix("page-").isdigit():
@@ -221,9 +221,9 @@ def matches(params: Mapping[str, Any], tags: Mapping[str, str], own: Mapping[str
     for one in params.get("Filters", []):
         name, wanted = one["Name"], one["Values"]
         if any(mark in value for value in wanted for mark in "*?"):
-            raise NotPlayed(f"the desk plays no wildcard in filter {name!r}")
+            raise NotPlayed(f"fakeaws plays no wildcard in filter {name!r}")
         if name not in own and name != "tag-key" and not name.startswith("tag:"):
-            raise NotPlayed(f"the desk plays no filter {name!r}")
+            raise NotPlayed(f"fakeaws plays no filter {name!r}")
         have = set(tags) if name == "tag-key" else {own.get(name)}
         if not have & set(wanted):
             return False

@@ -1,4 +1,4 @@
-"""Virtual time and a deterministic scheduler for the desk world.
+"""Virtual time and a deterministic scheduler for fakeaws world.
 
 One thing runs at a time. Events are plain callbacks at a virtual instant; a *task* is a
 callback that may sleep (a Lambda invocation, say). Each task owns a thread, but control is
@@ -19,7 +19,7 @@ START = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
 
 class AwsFault(Exception):
-    """An error answer of a desk service: AWS error code, message, HTTP status, and `extra` members.
+    """An error answer of a fakeaws service: AWS error code, message, HTTP status, and `extra` members.
 
     `extra` carries what an error tells beyond its code (DynamoDB's CancellationReasons, Item).
     """
@@ -100,7 +100,7 @@ class Task:
 
 
 class Scheduler:
-    """The desk's clock: `now`, `at`, `every`, `spawn`, `sleep`, `run_for`."""
+    """fakeaws' clock: `now`, `at`, `every`, `spawn`, `sleep`, `run_for`."""
 
     def __init__(self, seed: int = 0, start: datetime = START) -> None:
         self.start = start

@@ -60,7 +60,7 @@ class Shapes:
         """Return a copy of an answer, and what is wrong with it ("" when nothing is)."""
         shape = model.output_shape
         if shape is None:
-            return {}, f"it has no output, the desk answered {sorted(given)}" if given else ""
+            return {}, f"it has no output, fakeaws answered {sorted(given)}" if given else ""
         try:
             return self._of(shape)(given), ""
         except (Irregular, KeyError):

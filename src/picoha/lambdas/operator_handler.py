@@ -1,4 +1,4 @@
-"""The Lambda handler of the operator function, built around given ports (Lambda's or the desk's)."""
+"""The Lambda handler of the operator function, built around given ports (Lambda's or the drill's)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A settled cell on the desk that `doctor` and `leave` look at through real clients."""
+"""A settled cell in a drill that `doctor` and `leave` look at through real clients."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ from picoha.domain.model import (
     Report,
     SlotName,
 )
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, SlotRecord
-from picoha.domain.situation import Observation
 from picoha.fakeaws.clients import fake_session
 from picoha.fakeaws.dynamodb.api import Tables
 from picoha.fakeaws.dynamodb.rows import Table

@@ -1,4 +1,4 @@
-"""Every check of `doctor` on a sound cell of the desk, and on the same cell with one thing broken."""
+"""Every check of `doctor` on a sound cell of the drill, and on the same cell with one thing broken."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cell(built: Clinic) -> Iterator[Clinic]:
 
 
 def shown(**fields: Any) -> Break:
-    """Let the account show other values (see `desk.inspection.Furniture`)."""
+    """Let the account show other values (see `drills.doctor_answers.DoctorAnswers`)."""
 
     def act(cell: Clinic, patch: pytest.MonkeyPatch) -> None:
         for name, value in fields.items():
@@ -224,9 +224,9 @@ BAD: list[tuple[str, Break, Level, str, str]] = [
     ("address-quota", shown(most_addresses=1), WARN, "", "1 of 1 Elastic IPs"),
     ("platform-ports", shown(admitted=("10.0.0.0/8",)), ERROR, "ec1", "198.51.100.1 on port 6790 (RCP)"),
     ("platform-ports", shown(admitted=("10.0.0.0/8",)), ERROR, "ec2", "198.51.100.1 on port 9000 (web)"),
-    ("platform-ports", shown(route="igw-0desk"), ERROR, "ec1", "from an address that changes"),
+    ("platform-ports", shown(route="igw-0fake"), ERROR, "ec1", "from an address that changes"),
     ("path-to-aws", shown(route=""), ERROR, "ec1", "neither a default route nor endpoints for dynamodb, mon"),
-    ("path-to-aws", shown(route="igw-0desk"), WARN, "ec1", "AssociatePublicIpAddress"),
+    ("path-to-aws", shown(route="igw-0fake"), WARN, "ec1", "AssociatePublicIpAddress"),
     ("alarms", alarm("ec1"), WARN, "ec1", "no alarm picoha-demo-ec1: only the one-minute tick"),
     ("alarms", alarm("ec1", AlarmActions=[QUEUE]), ERROR, "ec1", "does not ring picoha-demo-reconcile:live"),
     ("alarms", alarm("ec1", TreatMissingData="missing"), ERROR, "ec1", "treats missing data as missing"),

@@ -1,4 +1,4 @@
-"""What `leave` finds on the desk: in order, and shrinking as each step is taken."""
+"""What `leave` finds in a drill: in order, and shrinking as each step is taken."""
 
 from __future__ import annotations
 

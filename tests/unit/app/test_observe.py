@@ -23,8 +23,8 @@ from picoha.domain.model import (
     SlotName,
     Unknown,
 )
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.record import Mode, ModeRecord
-from picoha.domain.situation import Observation, SlotObservation
 from picoha.fakeaws.scheduler import START
 from unit.app.loop_ports import EC1, EC1_HOST, PLATFORM1, PLATFORM_HOST, declared, running
 from unit.app.loop_rig import Cell, settled

@@ -1,4 +1,4 @@
-"""The command `picoha` on the desk: what it prints, at which width, and with which exit code it ends."""
+"""The command `picoha` in a drill: what it prints, at which width, and with which exit code it ends."""
 
 from __future__ import annotations
 
@@ -146,15 +146,15 @@ def test_a_bad_story_is_2_and_told_with_its_file_and_place(
 
 
 PLAYED_BADLY = [
-    ("[[at]]\ns = 1\ndo = 'fly'\n", "the story does 'fly'; the desk knows "),
-    ("[timings]\nboot = 1\n", "timings: no boot; the desk knows "),
-    ("[dependencies]\n'alarm:x' = 'up'\n", "the desk plays no dependency alarm:x"),
+    ("[[at]]\ns = 1\ndo = 'fly'\n", "the story does 'fly'; the drill knows "),
+    ("[timings]\nboot = 1\n", "timings: no boot; the drill knows "),
+    ("[dependencies]\n'alarm:x' = 'up'\n", "the drill plays no dependency alarm:x"),
     ("[settings]\ndrive_s = 900\n", "PICOHA_DRIVE_S = '900'"),
 ]
 
 
 @pytest.mark.parametrize(("text", "told"), PLAYED_BADLY)
-def test_a_story_that_the_desk_cannot_play_is_2(tmp_path: Path, text: str, told: str) -> None:
+def test_a_story_that_fakeaws_cannot_play_is_2(tmp_path: Path, text: str, told: str) -> None:
     refused(picoha("drill", story(tmp_path, QUICK + text)), told)
 
 

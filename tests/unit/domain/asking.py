@@ -7,8 +7,8 @@ from dataclasses import replace
 from builders import a_request, ago
 from picoha.domain.decision import Answer, Change, Decision
 from picoha.domain.model import InstanceId
+from picoha.domain.observation import SlotObservation
 from picoha.domain.record import RequestVerb
-from picoha.domain.situation import SlotObservation
 
 
 def asked(

@@ -11,8 +11,8 @@ import pytest
 from builders import EC1, NOW, a_host, a_record, a_report, an_observation, holder_of, in_failover
 from picoha.domain.codec import Undecodable, decode, encode
 from picoha.domain.model import Evidence, EvidenceKind, Host, Report, Sample, ScalingGroup, Unknown
+from picoha.domain.observation import Observation
 from picoha.domain.record import Brake, Mode, ModeRecord, Order, SlotRecord
-from picoha.domain.situation import Observation
 
 PLAIN = encode(a_record(EC1))
 

@@ -10,9 +10,9 @@ import pytest
 from picoha.app.snapshot import pack, unpack
 from picoha.domain.codec import Undecodable, decode, encode
 from picoha.domain.model import SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Observation
 
 CASES = sorted((Path(__file__).parent / "golden" / "exported").glob("*.json"))
 

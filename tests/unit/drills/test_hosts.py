@@ -1,4 +1,4 @@
-"""The desk's hosts run the shipped agent: its probe, names and gate decide, over played scripts and time."""
+"""The drill's hosts run the shipped agent: its probe, names and gate decide, over played scripts and time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return calls
 
 
-def test_failover_on_the_desk_goes_through_every_part_of_the_shipped_agent(
+def test_failover_in_a_drill_goes_through_every_part_of_the_shipped_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = counted(monkeypatch)

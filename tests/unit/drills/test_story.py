@@ -187,7 +187,7 @@ def test_a_story_cannot_be_changed_once_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[4] / "stories").glob("*.toml")), ids=lambda path: path.stem
+    "path", sorted((Path(__file__).parents[3] / "stories").glob("*.toml")), ids=lambda path: path.stem
 )
 def test_every_story_of_the_repository_is_read_and_says_why(path: Path) -> None:
     story = read_story(path)

@@ -1,4 +1,4 @@
-"""The desk as one account: doorbells as AWS rings them, hosts that live and die, the controller's gate."""
+"""The drill as one account: doorbells as AWS rings them, hosts that live and die, the controller's gate."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_a_test_of_a_host_fails_where_the_story_says() -> None:
 
 def test_the_holder_is_the_one_of_the_record() -> None:
     rung = Rung(EC1)
-    with pytest.raises(LookupError, match="slot ec1 has no holder on the desk"):
+    with pytest.raises(LookupError, match="slot ec1 has no holder in a drill"):
         rung.world.holder("ec1")
     rung.grant(rung.host())
     assert rung.world.holder("ec1") is rung.host()

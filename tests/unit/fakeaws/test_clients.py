@@ -95,13 +95,13 @@ def test_a_conditional_failure_carries_the_item_it_met() -> None:
     assert response["Item"] == {"pk": {"S": "a"}}
 
 
-def test_an_operation_the_desk_does_not_play_is_never_a_silent_success() -> None:
+def test_an_operatiin_a_drill_does_not_play_is_never_a_silent_success() -> None:
     ec2 = fake_session({"ec2": Ec2(Scheduler())}).client("ec2")
     with pytest.raises(NotPlayed, match="RebootInstances"):
         ec2.reboot_instances(InstanceIds=["i-1"])
 
 
-def test_a_service_the_desk_does_not_play_is_never_a_silent_success() -> None:
+def test_a_service_fakeaws_does_not_play_is_never_a_silent_success() -> None:
     with pytest.raises(NotPlayed, match="'ec2'"):
         fake_session({}).client("ec2").describe_instances()
 
@@ -115,13 +115,13 @@ def test_a_request_that_botocore_refuses_never_reaches_the_service() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"Adresses": []}, {"Addresses": [{"PublicIp": 7}]}])
-def test_an_answer_aws_could_not_give_is_a_bug_of_the_desk(answer: Answer) -> None:
+def test_an_answer_aws_could_not_give_is_a_bug_of_fakeaws(answer: Answer) -> None:
     ec2 = fake_session({"ec2": Played(DescribeAddresses=lambda _: answer)}).client("ec2")
     with pytest.raises(WrongAnswer, match="DescribeAddresses"):
         ec2.describe_addresses()
 
 
-def test_members_in_an_answer_that_has_none_are_a_bug_of_the_desk() -> None:
+def test_members_in_an_answer_that_has_none_are_a_bug_of_fakeaws() -> None:
     talkative = Played(SetInstanceHealth=lambda _: {"Ok": True})
     scaling = fake_session({"autoscaling": talkative}).client("autoscaling")
     with pytest.raises(WrongAnswer, match="Ok"):
@@ -156,7 +156,7 @@ def test_a_lost_answer_leaves_the_effect_and_a_lost_request_does_not(side: str) 
         pass
 
     def lose(*_: Any) -> None:
-        raise ReadTimeoutError(endpoint_url="https://desk")
+        raise ReadTimeoutError(endpoint_url="https://fakeaws")
 
     setattr(Losing, side, lose)
     ec2 = fake_session({"ec2": world}, Losing()).client("ec2")
@@ -207,11 +207,11 @@ def test_connect_takes_a_session_of_either_library(make: Any) -> None:
     session = make()
     connect(session, {"ec2": Ec2(Scheduler())}, CallGate())
     create = session.client if make is boto3.session.Session else session.create_client
-    ec2 = create("ec2", region_name="eu-west-1", aws_access_key_id="desk", aws_secret_access_key="desk")
+    ec2 = create("ec2", region_name="eu-west-1", aws_access_key_id="fake", aws_secret_access_key="fake")
     assert ec2.describe_instances()["Reservations"] == []
 
 
-def test_a_desk_session_ignores_the_machines_aws_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_ignores_the_machines_aws_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "not-on-this-machine")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     ec2 = fake_session({"ec2": Ec2(Scheduler())}).client("ec2")
@@ -220,7 +220,7 @@ def test_a_desk_session_ignores_the_machines_aws_configuration(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("name", "value"), [("image-id", "a"), ("tag:k", "a*"), ("instance-id", "i-?")])
-def test_a_filter_the_desk_does_not_play_is_never_ignored(name: str, value: str) -> None:
+def test_a_filter_fakeaws_does_not_play_is_never_ignored(name: str, value: str) -> None:
     with pytest.raises(NotPlayed):
         matches({"Filters": [{"Name": name, "Values": [value]}]}, {}, {"instance-id": "i-1"})
 
@@ -243,6 +243,6 @@ def test_filters_accept_any_of_their_values(name: str, values: list[str], passes
     assert matches(wanted, {"cell": "demo"}, {"instance-id": "i-1"}) is passes
 
 
-def test_a_token_the_desk_never_gave_is_refused() -> None:
+def test_a_token_fakeaws_never_gave_is_refused() -> None:
     with pytest.raises(AwsFault, match="InvalidNextToken"):
         page([], {"NextToken": "elsewhere"}, "Rows", "MaxRecords", 10)

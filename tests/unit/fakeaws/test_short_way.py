@@ -15,7 +15,7 @@ from picoha.fakeaws.clients import CallGate, WrongAnswer, fake_session
 from picoha.fakeaws.ec2.api import Ec2
 from picoha.fakeaws.scheduler import Scheduler
 
-STORY = Path(__file__).parents[4] / "stories" / "platform-host-lost.toml"
+STORY = Path(__file__).parents[3] / "stories" / "platform-host-lost.toml"
 
 
 class Played:
@@ -65,7 +65,7 @@ def test_a_request_that_botocore_refuses_is_refused_in_its_words() -> None:
     assert played.count == 0
 
 
-def test_an_answer_aws_could_not_give_is_still_a_bug_of_the_desk() -> None:
+def test_an_answer_aws_could_not_give_is_still_a_bug_of_fakeaws() -> None:
     ec2 = fake_session({"ec2": Played({"Adresses": []})}, is_short=True).client("ec2")
     with pytest.raises(WrongAnswer, match="Adresses"):
         ec2.describe_addresses()

@@ -7,6 +7,7 @@ name stand beside the body, and an item in which they disagree with the body is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -14,13 +15,15 @@ from typing import Any, TypeAlias
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from picoha.domain.codec import Undecodable, decode, encode
-from picoha.domain.model import InstanceId, Report, SlotName
+from picoha.domain.model import Report
 from picoha.domain.record import SCHEMA, SlotRecord
 
 Item: TypeAlias = dict[str, Any]
 
 CELL = "CELL"
 HOSTS = "HOSTS"
+FIRST = "attribute_not_exists(pk)"
+"""The condition of a put that must find no item under its key."""
 
 _to_wire = TypeSerializer()
 _from_wire = TypeDeserializer()
@@ -59,6 +62,21 @@ def item(pk: str, sk: str, body: Mapping[str, Any], schema: int = SCHEMA, **top:
     """Return an item with its body as a map; top-level attributes that are None are left out."""
     beside = {name: wire(value) for name, value in top.items() if value is not None}
     return {**key(pk, sk), "schema": wire(schema), **beside, "body": wire(dict(body))}
+
+
+def put_of(table: str, stored: Item, condition: str = "", ver: int = 0) -> dict[str, Any]:
+    """Return the `Put` of a transaction; `ver` > 0 is the version that its condition names."""
+    put: dict[str, Any] = {"TableName": table, "Item": stored}
+    if condition:
+        put["ConditionExpression"] = condition
+    if ver:
+        put["ExpressionAttributeValues"] = {":ver": wire(ver)}
+    return put
+
+
+def request_token(*parts: object) -> str:
+    """Return the ClientRequestToken of one write: a retry by the SDK carries it again (36 characters)."""
+    return hashlib.sha256("#".join(map(str, parts)).encode()).hexdigest()[:36]
 
 
 def top(stored: Item, name: str) -> Any:
@@ -115,12 +133,6 @@ def report_of(stored: Item) -> Report:
     if top(stored, "sk") != report_sk(report.slot, report.instance):
         raise Undecodable(f"the row {top(stored, 'sk')} holds a report of {report.slot}#{report.instance}")
     return report
-
-
-def report_identity(stored: Item) -> tuple[SlotName, InstanceId]:
-    """Return whose row this is, from its key, also where its body is not understood."""
-    slot, _, instance = str(top(stored, "sk")).partition("#")
-    return SlotName(slot), InstanceId(instance)
 
 
 def _without_floats(value: Any) -> Any:

@@ -7,7 +7,6 @@ somebody else's after an answer was lost.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +19,15 @@ from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.faults import changing, reading
 from picoha.adapters.aws.items import (
     CELL,
+    FIRST,
     HOSTS,
     Item,
     body,
     item,
     key,
+    put_of,
     report_of,
+    request_token,
     slot_item,
     slot_record,
     slot_sk,
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("picoha")
 PROOF = "PROOF"
-FIRST = "attribute_not_exists(pk)"
 EXISTS = "attribute_exists(pk)"
 
 GRANTS: dict[str, frozenset[str]] = {
@@ -116,19 +117,15 @@ class AwsMemory:
             actions.append({"Delete": {"TableName": self._table, "Key": gone, "ConditionExpression": EXISTS}})
         actions += [self._put(_journal_item(row)) for row in journal]
         if history is not None:
-            actions.append(self._put(history_item(history)))
+            actions.append(self._put(history_item(history), FIRST))
         self._write(record, nonce, actions)
 
     def _proofs(self, change: Change, record: SlotRecord) -> Iterator[TransactWriteItemTypeDef]:
         for proof in change.evidence:
             yield self._put(item(PROOF, f"FENCE#{proof.instance}", encode(proof)))
         if change.grant is not None:
-            row = {
-                "slot": record.slot,
-                "epoch": record.epoch,
-                "holder": change.grant,
-                "at": record.granted_at,
-            }
+            granted = {"holder": change.grant, "at": record.granted_at}
+            row = {"slot": record.slot, "epoch": record.epoch, **granted}
             yield self._put(item(PROOF, f"GRANT#{record.slot}#{record.epoch:08d}", encode(row)), FIRST)
         for instance in change.proven:
             fence = key(PROOF, f"FENCE#{instance}")
@@ -155,15 +152,10 @@ class AwsMemory:
             yield self._put(stored, _version(change.brake.ver), change.brake.ver)
 
     def _put(self, stored: Item, condition: str = "", ver: int = 0) -> TransactWriteItemTypeDef:
-        put: dict[str, Any] = {"TableName": self._table, "Item": stored}
-        if condition:
-            put["ConditionExpression"] = condition
-            if ver:
-                put["ExpressionAttributeValues"] = {":ver": wire(ver)}
-        return {"Put": put}  # type: ignore[typeddict-item]  # built in two parts
+        return {"Put": put_of(self._table, stored, condition, ver)}  # type: ignore[typeddict-item]  # plain
 
     def _write(self, record: SlotRecord, nonce: str, actions: list[TransactWriteItemTypeDef]) -> None:
-        token = hashlib.sha256(f"{record.slot}#{record.ver}#{nonce}".encode()).hexdigest()[:36]
+        token = request_token(record.slot, record.ver, nonce)
         what = f"saving {record.slot} version {record.ver}"
         try:
             with changing(what):
@@ -291,8 +283,12 @@ def _journal_item(row: JournalRow) -> Item:
 
 
 def history_item(row: HistoryRow) -> Item:
-    """Return the item of a history row; its key is time, slot and version."""
-    return item(f"HISTORY#{row.at:%Y-%m}", f"{row.at.isoformat()}#{row.slot}#{row.ver:08d}", encode(row))
+    """Return the item of a history row; its key is time, slot, version and event.
+
+    A pause of a slot counts versions of the mode, so without the event it could meet a row of the slot's own.
+    """
+    sk = f"{row.at.isoformat()}#{row.slot}#{row.ver:08d}#{row.event}"
+    return item(f"HISTORY#{row.at:%Y-%m}", sk, encode(row))
 
 
 def _months(since: datetime, until: datetime) -> list[str]:

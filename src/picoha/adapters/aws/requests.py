@@ -7,7 +7,6 @@ answers a token it knows with the first success for ten minutes: a refusal is so
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,8 +15,8 @@ from uuid import uuid4
 
 from picoha.adapters.aws.clients import Clients
 from picoha.adapters.aws.faults import changing, reading
-from picoha.adapters.aws.items import CELL, Item, body, item, top, wire
-from picoha.adapters.aws.memory import FIRST, history_item
+from picoha.adapters.aws.items import CELL, FIRST, Item, body, item, put_of, request_token, top, wire
+from picoha.adapters.aws.memory import history_item
 from picoha.app.errors import MemoryUnreadable, SensorFailed
 from picoha.domain.codec import Undecodable, decode, encode
 from picoha.domain.ledger import JournalRow
@@ -47,7 +46,7 @@ class AwsRequests:
     def ask(self, request: Request) -> None:
         """Write a request under an id of its own; raises LostRace, ActionFailed."""
         stored = item(CELL, f"REQ#{request.id}", encode(request))
-        self._write(f"asking for {request.verb}", self._put(stored, FIRST))
+        self._write(f"asking for {request.verb}", {"Put": put_of(self._table, stored, FIRST)})
 
     def save_mode(self, mode: ModeRecord, row: HistoryRow) -> None:
         """Write the next version of the mode that was read as `mode.ver`; raises LostRace, ActionFailed."""
@@ -62,19 +61,11 @@ class AwsRequests:
         self._save("saving the brake", stored, brake.ver, row)
 
     def _save(self, what: str, stored: Item, ver: int, row: HistoryRow) -> None:
-        pinned = self._put(stored, "ver = :ver" if ver else FIRST, {":ver": wire(ver)} if ver else None)
-        self._write(what, pinned, self._put(history_item(row)))
-
-    def _put(self, stored: Item, condition: str = "", values: Item | None = None) -> dict[str, Any]:
-        put: dict[str, Any] = {"TableName": self._table, "Item": stored}
-        if condition:
-            put["ConditionExpression"] = condition
-        if values:
-            put["ExpressionAttributeValues"] = values
-        return {"Put": put}
+        pinned = put_of(self._table, stored, "ver = :ver" if ver else FIRST, ver)
+        self._write(what, {"Put": pinned}, {"Put": put_of(self._table, history_item(row), FIRST)})
 
     def _write(self, what: str, *actions: Any) -> None:
-        token = hashlib.sha256(self._nonce().encode()).hexdigest()[:36]
+        token = request_token(self._nonce())
         with changing(what):
             self._clients.dynamodb.transact_write_items(TransactItems=actions, ClientRequestToken=token)
 

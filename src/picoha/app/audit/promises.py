@@ -1,7 +1,7 @@
 """After the fact: do the records of a period keep the promises? (safety.md 4 and 9.4.)
 
 Reads what picoha wrote, not what it believes now, and reports only what the records show for certain.
-S3 (two actives) needs the hosts' own truth, so only the desk's referee judges it; S13 against
+S3 (two actives) needs the hosts' own truth, so only the drill's referee judges it; S13 against
 CloudTrail is not read here. The limits are judged by the policy of now.
 """
 
@@ -16,9 +16,10 @@ from picoha.app.snapshot import unpack
 from picoha.domain.codec import Undecodable
 from picoha.domain.ledger import Ledger, is_proven
 from picoha.domain.model import EvidenceKind, SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Grant, Operation, Step
-from picoha.domain.situation import Observation, Situation
+from picoha.domain.situation import Situation
 
 PASS = timedelta(seconds=75)
 """What a pass saw may be as old as its function can run (design.md 11); so near, nothing is certain."""

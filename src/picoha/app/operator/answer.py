@@ -16,9 +16,9 @@ from picoha.app.errors import ActionFailed, LostRace, MemoryUnreadable, SensorFa
 from picoha.app.observe import observe
 from picoha.app.ports import OperatorPorts, Remembered
 from picoha.domain.model import InstanceId, SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow, Mode, Request, RequestVerb
-from picoha.domain.situation import Observation
 from picoha.domain.views.plan import preview, refusal
 
 FINE, REFUSED, USAGE, UNKNOWN = 0, 1, 2, 3

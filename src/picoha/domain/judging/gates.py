@@ -12,8 +12,9 @@ from picoha.domain.judging import signals
 from picoha.domain.judging.gate import Gate
 from picoha.domain.judging.storm import storm
 from picoha.domain.model import Unknown
+from picoha.domain.observation import is_open
 from picoha.domain.record import Mode
-from picoha.domain.situation import Situation, is_active, is_open
+from picoha.domain.situation import Situation, is_active
 
 
 def mode(situation: Situation) -> Gate:

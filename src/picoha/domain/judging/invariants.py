@@ -9,9 +9,10 @@ from __future__ import annotations
 from picoha.domain.actions import TAKING, AbandonLaunch, Action, FenceHost, FreeAddress, HintUnhealthy
 from picoha.domain.decision import Change, Decision
 from picoha.domain.model import SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Phase, SlotRecord
-from picoha.domain.situation import Observation, Situation
+from picoha.domain.situation import Situation
 
 
 def broken(seen: Observation, slot: SlotName, decision: Decision) -> str:

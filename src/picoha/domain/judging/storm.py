@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from picoha.domain.judging import signals
 from picoha.domain.judging.gate import Gate
+from picoha.domain.observation import is_open
 from picoha.domain.record import Phase
-from picoha.domain.situation import Situation, is_open
+from picoha.domain.situation import Situation
 
 
 def storm(situation: Situation) -> Gate:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from picoha.domain.decision import Answer, Change, Decision, Rule
 from picoha.domain.model import ScalingGroup, SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import HoldNotice
 from picoha.domain.rules import custody, detection, fencing, granting, guards, launches, requests, verifying
 from picoha.domain.rules.launches import LAUNCH_RULES, Launch
 from picoha.domain.rules.steps import notice
-from picoha.domain.situation import Observation, Situation
+from picoha.domain.situation import Situation
 
 SLOT_RULES: tuple[Rule, ...] = (
     *guards.RULES,

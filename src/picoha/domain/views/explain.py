@@ -11,10 +11,11 @@ from picoha.domain.judging.gate import Gate
 from picoha.domain.judging.gates import OPENS
 from picoha.domain.judging.storm import storm_count
 from picoha.domain.model import Sample, SlotName, Unknown
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Step
 from picoha.domain.rules.table import LAUNCH_RULES, SLOT_RULES, decide_slot
-from picoha.domain.situation import Observation, Situation, is_active
+from picoha.domain.situation import Situation, is_active
 
 
 def rules_markdown() -> str:

@@ -9,11 +9,12 @@ from statistics import median
 
 from picoha.domain.decision import Answer, Decision
 from picoha.domain.judging import gates
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Request, RequestVerb
 from picoha.domain.rules.requests import RULES
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Observation, Situation
+from picoha.domain.situation import Situation
 
 FIRST_REQUEST_RULE = RULES[0].number
 

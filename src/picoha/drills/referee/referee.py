@@ -1,4 +1,4 @@
-"""The referee of the desk: judges the world itself, never picoha's own opinion of it.
+"""The referee of the drill: judges the world itself, never picoha's own opinion of it.
 
 Whatever the controller's calls and commits do is judged at the instant they arrive, late and
 doubled ones too. The invariants S1 to S12 are described in docs/safety.md.

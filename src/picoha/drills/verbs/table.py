@@ -28,7 +28,7 @@ def schedule(setup: Setup) -> None:
 def _check(beat: Beat) -> None:
     """Refuse a beat that cannot be played, before anything is; raises SettingsInvalid."""
     if beat.do not in VERBS:
-        raise SettingsInvalid(f"the story does {beat.do!r}; the desk knows {', '.join(sorted(VERBS))}")
+        raise SettingsInvalid(f"the story does {beat.do!r}; the drill knows {', '.join(sorted(VERBS))}")
     if not beat.slot and beat.do not in OF_THE_CELL:
         raise SettingsInvalid(f"{beat.do} at {beat.s:g} s needs a slot")
     if beat.do == "mode" and beat.to not in list(Mode):

@@ -1,4 +1,4 @@
-"""Auto Scaling's calls, answered from the desk's groups (EC2 Auto Scaling API reference)."""
+"""Auto Scaling's calls, answered from fakeaws' groups (EC2 Auto Scaling API reference)."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class AutoScaling(ScalingLife):
     def _api_update_auto_scaling_group(self, params: dict[str, Any]) -> Answer:
         group = self._group(params)
         if extra := set(params) - {"AutoScalingGroupName", "MinSize", "MaxSize", "DesiredCapacity"}:
-            raise NotPlayed(f"the desk does not update {sorted(extra)} of a group")
+            raise NotPlayed(f"fakeaws does not update {sorted(extra)} of a group")
         low, high = params.get("MinSize", group.min_size), params.get("MaxSize", group.max_size)
         self._resize(group, low, high, params.get("DesiredCapacity", max(low, min(high, group.desired))))
         return {}

@@ -1,4 +1,4 @@
-"""What an Auto Scaling group of the desk is made of, and how AWS shows it."""
+"""What an Auto Scaling group in memory is made of, and how AWS shows it."""
 
 from __future__ import annotations
 

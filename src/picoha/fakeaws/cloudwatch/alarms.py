@@ -1,4 +1,4 @@
-"""CloudWatch alarms of the desk: the API, the evaluator and the actions.
+"""CloudWatch alarms in memory: the API, the evaluator and the actions.
 
 AWS user guide, "Alarm evaluation" and PutMetricAlarm: an alarm is evaluated every 10 s when
 its period is below a minute, else every minute; it starts in INSUFFICIENT_DATA; an action runs
@@ -70,7 +70,7 @@ def _watched(queries: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if stat["Period"] not in (10, 20, 30) and (stat["Period"] < 60 or stat["Period"] % 60):
         raise invalid("Period must be 10, 20, 30 or a multiple of 60")
     if stat["Stat"] not in STATISTICS:
-        raise NotPlayed(f"the desk does not play the statistic {stat['Stat']}")
+        raise NotPlayed(f"fakeaws does not play the statistic {stat['Stat']}")
     return query["Id"], stat
 
 
@@ -83,7 +83,7 @@ def _rule(spec: Mapping[str, Any], period: int) -> AlarmRule:
     if n * period > (86_400 if period < 3600 else 604_800):
         raise invalid("EvaluationPeriods times Period is one day at most (seven from Period 3600 on)")
     if spec["ComparisonOperator"] not in COMPARISONS or "Threshold" not in spec:
-        raise NotPlayed("the desk plays static thresholds: Threshold and one of " + ", ".join(COMPARISONS))
+        raise NotPlayed("fakeaws plays static thresholds: Threshold and one of " + ", ".join(COMPARISONS))
     if treat_missing not in TREATMENTS:
         raise invalid(f"TreatMissingData must be one of {', '.join(TREATMENTS)}")
     return AlarmRule(m, n, float(spec["Threshold"]), spec["ComparisonOperator"], treat_missing)
@@ -94,7 +94,7 @@ def _check_actions(spec: Mapping[str, Any]) -> None:
         if len(arns) > 5:
             raise invalid("a state has at most 5 actions")
         if any(not arn.startswith(("arn:aws:lambda:", "arn:aws:sns:")) for arn in arns):
-            raise NotPlayed("the desk plays alarm actions on Lambda functions and SNS topics")
+            raise NotPlayed("fakeaws plays alarm actions on Lambda functions and SNS topics")
 
 
 class Alarms:

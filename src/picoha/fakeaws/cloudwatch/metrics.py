@@ -1,4 +1,4 @@
-"""CloudWatch metrics of the desk: PutMetricData and GetMetricData, with `FILL(m1, 0)`.
+"""CloudWatch metrics in memory: PutMetricData and GetMetricData, with `FILL(m1, 0)`.
 
 A sample can be read `ingest_lag_s` after it was put. Standard-resolution samples are kept at
 whole minutes, so of six ten-second periods only the first ever finds them, as on AWS.
@@ -55,9 +55,9 @@ def invalid(message: str, code: str = "ValidationError") -> AwsFault:
 
 
 def only_played(params: Mapping[str, Any], played: Iterable[str]) -> None:
-    """Raise `NotPlayed` for parameters that AWS knows and the desk does not play."""
+    """Raise `NotPlayed` for parameters that AWS knows and fakeaws does not play."""
     if unplayed := sorted(set(params) - set(played)):
-        raise NotPlayed(f"the desk does not play the parameter {', '.join(unplayed)}")
+        raise NotPlayed(f"fakeaws does not play the parameter {', '.join(unplayed)}")
 
 
 def epoch(at: datetime) -> float:
@@ -169,7 +169,7 @@ class MetricStore:
     def _measured(self, stat: Mapping[str, Any], start: float, end: float) -> dict[float, Point]:
         only_played(stat, ("Metric", "Period", "Stat"))
         if stat["Stat"] not in STATISTICS:
-            raise NotPlayed(f"the desk does not play the statistic {stat['Stat']}")
+            raise NotPlayed(f"fakeaws does not play the statistic {stat['Stat']}")
         period, first = stat["Period"], _first_start(stat["Period"], start)
         buckets: dict[float, list[float]] = {}
         for sample in self._visible(metric_key(stat["Metric"]), first, end):
@@ -187,7 +187,7 @@ def filled_metric(queries: Mapping[str, Any], query: Mapping[str, Any]) -> tuple
     matched = FILL.fullmatch(query.get("Expression", ""))
     source = queries.get(matched.group(1), {}) if matched else {}
     if matched is None or "MetricStat" not in source:
-        raise NotPlayed(f"the desk plays FILL(id of a metric, number), not {query.get('Expression')!r}")
+        raise NotPlayed(f"fakeaws plays FILL(id of a metric, number), not {query.get('Expression')!r}")
     return source["MetricStat"], float(matched.group(2))
 
 

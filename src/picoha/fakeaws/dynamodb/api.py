@@ -1,7 +1,7 @@
-"""DynamoDB of the desk: tables with string keys pk and sk, and the operations that Memory uses.
+"""DynamoDB in memory: tables with string keys pk and sk, and the operations that Memory uses.
 
 One action happens at a time, as the kernel hands control over, so every operation is atomic.
-What the real service knows and the desk does not is `NotPlayed`, never accepted in silence.
+What the real service knows and fakeaws does not is `NotPlayed`, never accepted in silence.
 Limits: AWS developer guide, "Constraints in Amazon DynamoDB" and "Managing complex workflows with
 DynamoDB transactions".
 """
@@ -80,7 +80,7 @@ class Tables:
     def table(self, name: str) -> Table:
         """Return a table for the world's own hands: items, snapshot, restore, stale_versions.
 
-        Raises DeskFault (ResourceNotFoundException).
+        Raises AwsFault (ResourceNotFoundException).
         """
         if name not in self._tables:
             raise AwsFault("ResourceNotFoundException", f"Requested resource not found: Table: {name}")
@@ -97,7 +97,7 @@ class Tables:
         table = self.table(request["TableName"])
         bound = _bound("KeyConditionExpression", request)
         if bound is None:
-            raise NotPlayed("the desk plays no Query without a KeyConditionExpression")
+            raise NotPlayed("fakeaws plays no Query without a KeyConditionExpression")
         wanted = key_condition(bound)
         age = self._age(table, request)
         backwards = not request.get("ScanIndexForward", True)
@@ -170,7 +170,7 @@ class Tables:
 
     def _change(self, kind: str, body: Request) -> _Change:
         if kind not in ("Put", "Delete", "ConditionCheck"):
-            raise NotPlayed(f"the desk plays no {kind} in a transaction")
+            raise NotPlayed(f"fakeaws plays no {kind} in a transaction")
         _only(body, _CHANGE | {"Item" if kind == "Put" else "Key"})
         table = self.table(body["TableName"])
         row = _row(body["Item"]) if kind == "Put" else None
@@ -189,7 +189,7 @@ class Tables:
 def _only(request: Request, known: Collection[str]) -> None:
     unknown = sorted(set(request) - set(known))
     if unknown:
-        raise NotPlayed(f"the desk's table plays no {', '.join(unknown)} here")
+        raise NotPlayed(f"fakeaws' table plays no {', '.join(unknown)} here")
 
 
 def _bound(where: str, request: Request) -> Bound | None:

@@ -45,9 +45,9 @@ class Parsed:
 def bind(where: str, text: str, names: Mapping[str, str], values: Mapping[str, Attribute]) -> Bound:
     """Return the expression `text` with names and values.
 
-    `where` is the request's parameter, for messages. Raises DeskFault (ValidationException) for a
+    `where` is the request's parameter, for messages. Raises AwsFault (ValidationException) for a
     wrong expression and for undefined or unused placeholders; NotPlayed where the real
-    service knows more than the desk.
+    service knows more than fakeaws.
     """
     parsed = _parse(where, text)
     for sign, parameter, given in (("#", "Names", names), (":", "Values", values)):
@@ -133,7 +133,7 @@ class _Parser:
     def _function(self) -> Term:
         name = self._next()
         if name == "attribute_type":
-            raise NotPlayed(f"the desk plays no {name} in an expression")
+            raise NotPlayed(f"fakeaws plays no {name} in an expression")
         if name not in _FUNCTIONS:
             raise self._wrong(f"Invalid function name; function: {name}")
         operands = self._list_of_operands()

@@ -45,7 +45,7 @@ class KeyCondition:
 def key_condition(bound: Bound) -> KeyCondition:
     """Return what a bound KeyConditionExpression asks for.
 
-    Raises DeskFault (ValidationException) for anything that is not `pk = :text`, alone or AND one
+    Raises AwsFault (ValidationException) for anything that is not `pk = :text`, alone or AND one
     condition on sk.
     """
     asked: dict[str, tuple[str, tuple[str, ...]]] = {}

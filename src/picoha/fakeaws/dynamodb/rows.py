@@ -1,4 +1,4 @@
-"""The rows of one desk table: kept by key, sorted, with an undo list for stale reads."""
+"""The rows of one fakeaws table: kept by key, sorted, with an undo list for stale reads."""
 
 from __future__ import annotations
 

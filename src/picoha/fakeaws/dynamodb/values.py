@@ -32,7 +32,7 @@ def refusal(message: str) -> AwsFault:
 def canonical(value: Attribute, depth: int = 0) -> Attribute:
     """Return a fresh copy of `value` in its one canonical form.
 
-    Raises DeskFault (ValidationException) for anything DynamoDB would not store.
+    Raises AwsFault (ValidationException) for anything DynamoDB would not store.
     """
     if len(value) != 1:
         raise refusal("Supplied AttributeValue must contain exactly one of the supported datatypes")

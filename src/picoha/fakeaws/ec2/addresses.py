@@ -1,4 +1,4 @@
-"""Elastic IPs of the desk, with EC2's rules of association (EC2 API reference, AssociateAddress)."""
+"""Elastic IPs in memory, with EC2's rules of association (EC2 API reference, AssociateAddress)."""
 
 from __future__ import annotations
 

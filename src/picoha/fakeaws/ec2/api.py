@@ -1,4 +1,4 @@
-"""EC2's calls on instances, answered from the desk's `Instances`.
+"""EC2's calls on instances, answered from fakeaws' `Instances`.
 
 Rules are the EC2 API reference's and the user guide's (terminate methods, eventual consistency).
 """
@@ -126,7 +126,7 @@ def _shown(instance: Instance, state: str) -> Answer:
     """An instance as DescribeInstances shows it; a terminated one has lost its interface."""
     row: Answer = {
         "InstanceId": instance.id,
-        "ImageId": "ami-0desk",
+        "ImageId": "ami-0fake",
         "InstanceType": "m6i.large",
         "State": _state(state),
         "StateTransitionReason": instance.reason,

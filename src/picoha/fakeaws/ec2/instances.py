@@ -1,4 +1,4 @@
-"""EC2 instances of the desk: states that take their time, status checks, slow or hanging ends.
+"""EC2 instances in memory: states that take their time, status checks, slow or hanging ends.
 
 Rules are the EC2 user guide's (instance lifecycle, status checks); durations are a story's
 settings, not facts about AWS.
@@ -74,7 +74,7 @@ def not_found(instance_id: str) -> AwsFault:
 
 
 def no_event(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
-    """Drop an event: the desk without EventBridge."""
+    """Drop an event: fakeaws without EventBridge."""
 
 
 class Instances:
@@ -93,7 +93,7 @@ class Instances:
         self._numbers = itertools.count(1)
 
     def get(self, instance_id: str) -> Instance:
-        """Return an instance; raises `DeskFault` InvalidInstanceID.NotFound."""
+        """Return an instance; raises `AwsFault` InvalidInstanceID.NotFound."""
         if instance_id not in self.instances:
             raise not_found(instance_id)
         return self.instances[instance_id]
@@ -117,7 +117,7 @@ class Instances:
         return instance
 
     def start(self, instance_id: str) -> None:
-        """Start a stopped instance, on other hardware; raises `DeskFault` IncorrectInstanceState."""
+        """Start a stopped instance, on other hardware; raises `AwsFault` IncorrectInstanceState."""
         instance = self.get(instance_id)
         if instance.state in ("pending", "running"):
             return
@@ -127,7 +127,7 @@ class Instances:
         self._boot(instance)
 
     def stop(self, instance_id: str, skip_os_shutdown: bool = False) -> None:
-        """Stop a running instance; raises `DeskFault` IncorrectInstanceState."""
+        """Stop a running instance; raises `AwsFault` IncorrectInstanceState."""
         instance = self.get(instance_id)
         if instance.state in ("stopping", "stopped"):
             return

@@ -1,6 +1,6 @@
 """What the agent needs from the outside, as small protocols; no adapter raises into a cycle.
 
-The desk replaces the scripts, the clock and the wire; everything else of a host is this package.
+The drill replaces the scripts, the clock and the wire; everything else of a host is this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of the AWS adapters share: the desk's services behind real clients, and a gate."""
+"""What the tests of the AWS adapters share: fakeaws' services behind real clients, and a gate."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _answer(answer: Answer, _params: dict[str, Any]) -> Answer:
 
 
 class Joined:
-    """Two services of the desk that are one service of AWS."""
+    """Two services in memory that are one service of AWS."""
 
     def __init__(self, *parts: Service) -> None:
         self.operations = {name: play for part in parts for name, play in part.operations.items()}

@@ -121,8 +121,8 @@ class RefusedAfterAll:
         raise AwsFault("TransactionCanceledException", "Transaction cancelled", extra=extra)
 
 
-def desk_side(is_retried: bool = False, is_refused_after_all: bool = False) -> Side:
-    """Return the desk's table; its gate can lose answers."""
+def fakeaws_side(is_retried: bool = False, is_refused_after_all: bool = False) -> Side:
+    """Return fakeaws' table; its gate can lose answers."""
     tables, gate = Tables(Scheduler()), Retried() if is_retried else Recorder()
     tables.create(TABLE)
     service: Service = RefusedAfterAll(tables) if is_refused_after_all else tables

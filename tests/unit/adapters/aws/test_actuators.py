@@ -86,7 +86,7 @@ def account() -> Account:
 def test_an_action_is_one_call_with_exactly_these_parameters(
     account: Account, sid: str, operation: str, order: Order, request_: dict[str, Any]
 ) -> None:
-    with pytest.raises(ActionFailed):  # nothing of that name exists on this desk
+    with pytest.raises(ActionFailed):  # nothing of that name exists on fakeaws
         order(AwsActuators(account.clients))
     assert account.gate.calls == [(operation, request_)]
     assert sid in GRANTS

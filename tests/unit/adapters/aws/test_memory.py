@@ -1,4 +1,4 @@
-"""The memory's conditional writes, on the desk's table and on moto's: all of a change, or nothing."""
+"""The memory's conditional writes, on fakeaws' table and on moto's: all of a change, or nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from unit.adapters.aws.memory_rig import (
     TABLE,
     Side,
     brake_item,
-    desk_side,
+    fakeaws_side,
     grant_item,
     mode_item,
     moto_side,
@@ -43,10 +43,10 @@ from unit.adapters.aws.memory_rig import (
 JOURNAL = (JournalRow("ec1-2-1", 1, 1, "FenceHost i-old", START),)
 
 
-@pytest.fixture(params=["desk", "moto"])
+@pytest.fixture(params=["fakeaws", "moto"])
 def side(request: pytest.FixtureRequest) -> Iterator[Side]:
-    if request.param == "desk":
-        yield desk_side()
+    if request.param == "fakeaws":
+        yield fakeaws_side()
     else:
         yield from moto_side()
 
@@ -151,7 +151,7 @@ def test_a_whole_change_is_written_at_once(side: Side) -> None:
         "GRANT#ec1#00000003",
         "END",
         "J#001#0001",
-        f"{START.isoformat()}#ec1#00000008",
+        f"{START.isoformat()}#ec1#00000008#admitted",
     }
     grant = side.get("PROOF", "GRANT#ec1#00000003")
     assert grant and body(grant) == {"slot": "ec1", "epoch": 3, "holder": "i-new", "at": encode(START)}

@@ -25,7 +25,7 @@ from unit.adapters.aws.memory_rig import (
     OLD,
     OPERATION,
     Side,
-    desk_side,
+    fakeaws_side,
     settled,
     whole_change,
 )
@@ -35,7 +35,7 @@ UNANSWERED = ReadTimeoutError(endpoint_url="https://aws")
 
 @pytest.fixture
 def side() -> Side:
-    found = desk_side()
+    found = fakeaws_side()
     found.put(*settled())
     return found
 
@@ -80,7 +80,7 @@ def test_a_lost_answer_that_cannot_be_read_back_is_unsure(side: Side) -> None:
 
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_a_retry_that_is_refused_is_a_lost_race_only_if_the_version_is_not_ours(is_ours: bool) -> None:
-    side = desk_side(is_retried=True, is_refused_after_all=is_ours)
+    side = fakeaws_side(is_retried=True, is_refused_after_all=is_ours)
     side.put(*settled(), slot_item(replace(ACTIVE, ver=7 if is_ours else 8), "other"))
     change = Change(record=ADMITTED)
     if is_ours:
@@ -215,7 +215,7 @@ def test_a_history_row_of_a_newer_schema_is_told_not_skipped(side: Side) -> None
 
 
 def test_the_ledger_has_everything_that_a_change_wrote() -> None:
-    side = desk_side()
+    side = fakeaws_side()
     side.put(*settled())
     opened = JournalRow("ec1-2-1", 1, 1, "FenceHost i-old", START)
     side.memory.commit(whole_change(), MODE, HISTORY, (opened,))

@@ -1,4 +1,4 @@
-"""What the operator function writes, on the desk's table and on moto's: pinned, whole, or not at all."""
+"""What the operator function writes, on fakeaws' table and on moto's: pinned, whole, or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unit.adapters.aws.memory_rig import (
     TABLE,
     Side,
     brake_item,
-    desk_side,
+    fakeaws_side,
     mode_item,
     moto_side,
 )
@@ -49,10 +49,10 @@ def requests_on(side: Side) -> AwsRequests:
     return AwsRequests("demo", TABLE, side.memory._clients, lambda: f"change-{next(numbers)}")
 
 
-@pytest.fixture(params=["desk", "moto"])
+@pytest.fixture(params=["fakeaws", "moto"])
 def drill(request: pytest.FixtureRequest) -> Iterator[Drill]:
-    if request.param == "desk":
-        side = desk_side()
+    if request.param == "fakeaws":
+        side = fakeaws_side()
         yield Drill(side, requests_on(side))
         return
     for side in moto_side():
@@ -112,7 +112,7 @@ def test_somebody_elses_newer_version_wins_and_nothing_is_written(drill: Drill, 
 @pytest.mark.parametrize("write", [*WRITES.values(), lambda to: to.ask(REQUEST)], ids=[*WRITES, "ask"])
 @pytest.mark.parametrize("is_after", [False, True], ids=["before the call", "after the call"])
 def test_a_crash_leaves_all_of_a_change_or_nothing(write: Write, is_after: bool) -> None:
-    side = desk_side()
+    side = fakeaws_side()
     side.put(mode_item(), brake_item())
     requests, before = requests_on(side), side.everything()
     assert side.gate is not None
@@ -127,7 +127,7 @@ def test_a_crash_leaves_all_of_a_change_or_nothing(write: Write, is_after: bool)
 
 
 def test_a_refusal_of_aws_is_told_and_known_to_have_changed_nothing() -> None:
-    side = desk_side()
+    side = fakeaws_side()
     assert side.gate is not None
     side.gate.refused["TransactWriteItems"] = denied("dynamodb:PutItem")
     with pytest.raises(ActionFailed, match="asking for switchover: UnauthorizedOperation") as failed:
@@ -156,7 +156,7 @@ def test_an_operation_that_is_not_understood_is_unreadable(drill: Drill) -> None
 
 
 def test_an_unreadable_table_is_told() -> None:
-    side = desk_side()
+    side = fakeaws_side()
     assert side.gate is not None
     side.gate.refused["Query"] = AwsFault("ResourceNotFoundException", "no table")
     with pytest.raises(MemoryUnreadable, match="reading OP#x: ResourceNotFoundException"):
@@ -202,3 +202,23 @@ def test_an_answer_without_its_points_is_not_taken_for_silence() -> None:
 def test_what_is_asked_for_stands_in_the_cells_partition(drill: Drill) -> None:
     drill.requests.ask(REQUEST)
     assert drill.side.get(CELL, "REQ#r1") is not None
+
+
+def test_a_pause_and_a_decision_of_one_slot_at_one_instant_are_two_rows_of_history(drill: Drill) -> None:
+    decided = HistoryRow(START, CELL_1, 3, 445, "admitted", "lost", Mode.ENFORCE)
+    paused = replace(decided, rule=0, event="paused", sentence="maintenance")
+    drill.side.put(mode_item())
+    drill.requests.save_mode(drill.side.memory.load().mode, decided)
+    drill.requests.save_mode(drill.side.memory.load().mode, paused)
+    span = timedelta(hours=1)
+    assert set(drill.side.memory.history(START - span, START + span)) == {decided, paused}
+
+
+def test_a_row_of_history_is_never_written_over_another(drill: Drill) -> None:
+    drill.side.put(mode_item())
+    row = HistoryRow(START, CELL_1, 3, 445, "admitted", "lost", Mode.ENFORCE)
+    drill.requests.save_mode(drill.side.memory.load().mode, row)
+    before = drill.side.memory.load().mode
+    with pytest.raises(LostRace):
+        drill.requests.save_mode(before, replace(row, sentence="another"))
+    assert drill.side.memory.load().mode == before

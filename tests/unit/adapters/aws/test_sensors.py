@@ -1,4 +1,4 @@
-"""The sensors over the desk's services, through real clients: groups, addresses, hosts, status checks."""
+"""The sensors over fakeaws' services, through real clients: groups, addresses, hosts, status checks."""
 
 from __future__ import annotations
 

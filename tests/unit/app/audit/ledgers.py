@@ -16,9 +16,9 @@ from picoha.app.audit.promises import verify
 from picoha.app.snapshot import pack
 from picoha.domain.ledger import Ledger
 from picoha.domain.model import SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import HistoryRow, Mode, Operation, Step
-from picoha.domain.situation import Observation
 
 POLICY = Policy()
 THIRD = SlotName("ec3")

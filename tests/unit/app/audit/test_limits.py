@@ -21,9 +21,9 @@ from builders import (
 )
 from picoha.app.snapshot import pack
 from picoha.domain.model import SlotName
+from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import RECOVERY_RULE, Brake, HistoryRow, Mode, Operation, Step, Verb
-from picoha.domain.situation import Observation
 from unit.app.audit.ledgers import THIRD, a_ledger, a_row, admitted, an_op, found, shown
 
 HOUR = 3600.0

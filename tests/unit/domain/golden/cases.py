@@ -46,9 +46,9 @@ from builders import (
 )
 from picoha.domain.codec import decode, encode
 from picoha.domain.model import InstanceId, Sample, SlotName, Unknown
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, ModeRecord, RequestVerb, SlotRecord, Step
-from picoha.domain.situation import Observation, SlotObservation
 
 HERE = Path(__file__).parent
 CELL_KEYS = frozenset({"mode", "pauses", "brake", "memory", "tick", "policy"})

@@ -30,9 +30,10 @@ from builders import (
 from picoha.domain.judging import gates
 from picoha.domain.judging.storm import storm, storm_count
 from picoha.domain.model import InstanceState, Unknown
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, ModeRecord, Pause, Step, Verb
-from picoha.domain.situation import Situation, SlotObservation, needs_operator
+from picoha.domain.situation import Situation, needs_operator
 
 
 def stopped(slot: str, zone: str = "a") -> SlotObservation:

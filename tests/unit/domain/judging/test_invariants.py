@@ -47,8 +47,8 @@ from picoha.domain.model import (
     InterfaceId,
     Unknown,
 )
+from picoha.domain.observation import Observation
 from picoha.domain.record import Mode, Order, OrderVerb, Phase, SlotRecord, Step
-from picoha.domain.situation import Observation
 
 HOLDER = holder_of(EC1)
 ASSOCIATION = AssociationId("eipassoc-ec1")

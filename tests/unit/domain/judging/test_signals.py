@@ -28,8 +28,8 @@ from builders import (
 from picoha.domain.health import Health
 from picoha.domain.judging.signals import Life, canary_problem, heard_at, judge, witnesses
 from picoha.domain.model import GOING_OR_GONE, InstanceId, InstanceState, Sample, Unknown
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
-from picoha.domain.situation import SlotObservation
 
 
 def witness(slot: str, reaches: bool | None, age: float = 5) -> SlotObservation:

@@ -23,9 +23,9 @@ from builders import (
 from picoha.domain.judging import gates
 from picoha.domain.judging.storm import storm
 from picoha.domain.model import InstanceState
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Phase, Step, Verb
-from picoha.domain.situation import SlotObservation
 
 
 def stopped(slot: str, zone: str = "a") -> SlotObservation:

@@ -27,10 +27,10 @@ from builders import (
 )
 from picoha.domain.decision import Answer
 from picoha.domain.model import InstanceState, Report, SlotName
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Phase, RequestVerb
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotObservation
 from unit.domain.asking import asked, change_of, is_refused
 
 HOLDER, ADOPT = holder_of(EC1), RequestVerb.ADOPT

@@ -40,10 +40,10 @@ from builders import (
 from picoha.domain.actions import MoveAddress
 from picoha.domain.decision import Answer
 from picoha.domain.model import InstanceState
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Phase, SlotRecord, Step, Verb
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotObservation
 
 HOLDER = holder_of(EC1)
 

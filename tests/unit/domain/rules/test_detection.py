@@ -34,12 +34,12 @@ from builders import (
 )
 from picoha.domain.decision import Answer
 from picoha.domain.model import InstanceState, Sample, Unknown
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Brake, Mode, Order, OrderVerb, Phase, SlotRecord, Step, Verb
 from picoha.domain.rules.detection import order_restart
 from picoha.domain.rules.steps import opened
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import SlotObservation
 
 HOLDER = holder_of(EC1)
 

@@ -29,9 +29,9 @@ from builders import (
 from picoha.domain.actions import FreeAddress, MoveAddress, ReleaseLaunch
 from picoha.domain.decision import Answer
 from picoha.domain.model import AllocationId, AssociationId, InstanceId, InstanceState, InterfaceId
+from picoha.domain.observation import SlotObservation
 from picoha.domain.record import Mode, Phase, Step
 from picoha.domain.rules.granting import grant
-from picoha.domain.situation import SlotObservation
 
 VICTIM = holder_of(PLATFORM)
 ON_TARGET = an_address(PLATFORM, a_host(PLATFORM, NEW))

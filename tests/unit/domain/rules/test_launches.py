@@ -28,10 +28,10 @@ from builders import (
 from picoha.domain.actions import TAKING
 from picoha.domain.decision import Decision
 from picoha.domain.model import InstanceId, InstanceState, Unknown
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Step
 from picoha.domain.rules.table import decide_launches
-from picoha.domain.situation import SlotObservation
 
 OTHER = InstanceId("i-other")
 

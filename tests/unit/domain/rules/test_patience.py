@@ -29,8 +29,8 @@ from builders import (
 from picoha.domain.decision import Answer
 from picoha.domain.judging import gates, signals
 from picoha.domain.model import AgentPhase, Pico, PicoType
+from picoha.domain.observation import SlotObservation
 from picoha.domain.record import Mode, Order, OrderVerb
-from picoha.domain.situation import SlotObservation
 
 HOLDER, PLATFORM_HOLDER = holder_of(EC1), holder_of(PLATFORM)
 

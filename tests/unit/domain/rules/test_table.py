@@ -35,10 +35,10 @@ from builders import (
 )
 from picoha.domain.decision import Answer
 from picoha.domain.model import AgentPhase, InstanceState, Sample, SlotName, Unknown
+from picoha.domain.observation import Observation, SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import HoldNotice, Notice, Step
 from picoha.domain.rules.table import decide_slot
-from picoha.domain.situation import Observation, SlotObservation
 from unit.domain.golden.cases import Golden, golden_cases
 
 WRONG = "tag picoha:kind is 'x'"

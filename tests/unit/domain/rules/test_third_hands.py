@@ -35,11 +35,12 @@ from builders import (
 )
 from picoha.domain.decision import Answer
 from picoha.domain.model import InstanceState, Kind, Member, SlotName
+from picoha.domain.observation import SlotObservation, with_one_platform
 from picoha.domain.policy import Policy
 from picoha.domain.record import Mode, Phase, RequestVerb, SlotRecord, Step
 from picoha.domain.rules.launches import Launch, is_ungated
 from picoha.domain.rules.table import decide_launches, decide_slot
-from picoha.domain.situation import Situation, SlotObservation, with_one_platform
+from picoha.domain.situation import Situation
 
 HOLDER, PLATFORM_HOLDER = holder_of(EC1), holder_of(PLATFORM)
 POLICY = Policy()

@@ -30,11 +30,11 @@ from builders import (
 )
 from picoha.domain.decision import Answer, Decision
 from picoha.domain.model import AgentPhase, InstanceState, NamesReading
+from picoha.domain.observation import SlotObservation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Order, OrderVerb, Phase, Step, Verb
 from picoha.domain.rules.table import decide_slot
 from picoha.domain.rules.verifying import replace_bad_target
-from picoha.domain.situation import SlotObservation
 
 STARTED = {"verifying": ago(200)}
 NAMED = {**STARTED, "names-verified": ago(190)}

@@ -1,4 +1,4 @@
-"""Auto Scaling of the desk: launches, sizes, describes, members by hand."""
+"""Auto Scaling in memory: launches, sizes, describes, members by hand."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_attaching_raises_the_desired_capacity_and_runs_no_hook() -> None:
 
 
 def test_the_same_seed_gives_the_same_events_at_the_same_instants() -> None:
-    """The desk's own promise: a story can be played again."""
+    """fakeaws' own promise: a story can be played again."""
 
     def story() -> list[Any]:
         rig = Rig(seed=7, warm_pool=GroupWarmPool(1), hooks=[LifecycleHook("picoha-launch", heartbeat_s=60)])

@@ -1,4 +1,4 @@
-"""Auto Scaling of the desk: health checks and suspended processes."""
+"""Auto Scaling in memory: health checks and suspended processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Auto Scaling of the desk: launch hooks."""
+"""Auto Scaling in memory: launch hooks."""
 
 from __future__ import annotations
 

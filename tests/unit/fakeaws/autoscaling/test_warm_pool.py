@@ -1,4 +1,4 @@
-"""Auto Scaling of the desk: warm pools."""
+"""Auto Scaling in memory: warm pools."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def test_metric_math_needs_distinct_ids_and_one_returned_query(metrics: list[dic
         {"AlarmActions": ["arn:aws:automate:eu-west-1:ec2:recover"]},
     ],
 )
-def test_what_the_desk_does_not_play_is_an_error(unplayed: dict[str, Any]) -> None:
+def test_what_fakeaws_does_not_play_is_an_error(unplayed: dict[str, Any]) -> None:
     """Never a silent success."""
     params = {**TWO_OF_THREE, **SINGLE, **unplayed}
     with pytest.raises(NotPlayed):

@@ -174,7 +174,7 @@ def test_a_period_aws_does_not_have_and_an_empty_span_are_refused() -> None:
         drill.read(drill.query(), drill.query())
 
 
-def test_what_the_desk_does_not_play_is_an_error() -> None:
+def test_what_fakeaws_does_not_play_is_an_error() -> None:
     """Never a silent success: other expressions, statistics and value forms."""
     drill = Drill()
     for queries in ([drill.query("p99")], [drill.query(), {"Id": "e1", "Expression": "m1 * 2"}]):

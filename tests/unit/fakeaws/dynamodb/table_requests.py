@@ -1,4 +1,4 @@
-"""Hypothesis strategies: items, conditions and requests of the subset that the desk's table plays.
+"""Hypothesis strategies: items, conditions and requests of the subset that fakeaws' table plays.
 
 Paths that begin with `#` are sent through a placeholder; they include reserved words.
 """

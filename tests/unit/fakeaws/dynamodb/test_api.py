@@ -1,7 +1,7 @@
-"""The desk's table is held equal to moto's DynamoDB: same requests, same answers, same items left.
+"""fakeaws' table is held equal to moto's DynamoDB: same requests, same answers, same items left.
 
 Both are driven through real boto3 clients. Left out, because moto is known to differ from the
-service there (the desk's own tests cover them): ClientRequestToken, `=` between BOOL and number or
+service there (fakeaws' own tests cover them): ClientRequestToken, `=` between BOOL and number or
 NULL and nothing, orders between two datatypes, size() of nothing, trimming of numbers, unused
 values, and a LastEvaluatedKey on a page that is full at the very end.
 """
@@ -49,7 +49,7 @@ class Sides:
         self.drill, self.moto = drill, moto
 
     def answers(self, operation: str, request: Json) -> list[Any]:
-        """Return what the desk and what moto answers, in comparable form."""
+        """Return what fakeaws and what moto answers, in comparable form."""
         if "TransactItems" in request:
             named = [
                 {kind: {"TableName": self.name, **body} for kind, body in action.items()}
@@ -78,7 +78,7 @@ def _outcome(answer: Any) -> str:
 
 
 def _pages(client: DynamoDBClient, request: Json) -> Any:
-    """Return all pages that have items: only the desk, as the service, adds an empty one after a full one."""
+    """Return all pages that have items: only fakeaws, as the service, adds an empty one after a full one."""
     pages = []
     for _ in range(20):
         try:

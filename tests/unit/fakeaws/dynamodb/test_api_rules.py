@@ -1,4 +1,4 @@
-"""The desk's table where moto is no measure: tokens, stale reads, pages, limits, backups, copies."""
+"""fakeaws' table where moto is no measure: tokens, stale reads, pages, limits, backups, copies."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_placeholders_nobody_uses_are_refused(names: Any, values: Any, message: 
     assert message in refused.value.message
 
 
-def test_what_the_desk_does_not_know_is_named_not_passed_over() -> None:
+def test_what_fakeaws_does_not_know_is_named_not_passed_over() -> None:
     with pytest.raises(NotPlayed, match="attribute_type"):
         bind("ConditionExpression", "attribute_type(ver, :t)", {}, {":t": {"S": "N"}})
 

@@ -1,4 +1,4 @@
-"""Elastic IPs of the desk, through real clients."""
+"""Elastic IPs in memory, through real clients."""
 
 from __future__ import annotations
 

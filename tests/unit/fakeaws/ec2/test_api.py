@@ -1,4 +1,4 @@
-"""EC2 of the desk, through real clients. Sources in the tests' docstrings are AWS's own pages."""
+"""EC2 in memory, through real clients. Sources in the tests' docstrings are AWS's own pages."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from picoha.agent import main
 from picoha.host.command import install
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DOCUMENT = (ROOT / "docs" / "host.md").read_text(encoding="utf-8")
 
 

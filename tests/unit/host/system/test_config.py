@@ -12,7 +12,7 @@ import pytest
 import picoha.host.command.install as installation
 from picoha.host.system.config import Config, ConfigInvalid, config_of, read_config
 
-TEMPLATE = Path(installation.__file__).parent / "templates" / "agent.toml"
+TEMPLATE = Path(installation.__file__).parents[1] / "templates" / "agent.toml"
 
 
 @pytest.mark.parametrize(
