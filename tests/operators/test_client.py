@@ -24,6 +24,9 @@ REPLY = {
     "cell": "demo",
     "code": 0,
     "message": "ENFORCE demo: ok; nothing was changed",
+    "sentence": "ENFORCE demo: ok",
+    "changed": "",
+    "unsure": "",
     "data": {},
 }
 

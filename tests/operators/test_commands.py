@@ -57,7 +57,7 @@ def test_what_looks_answers_within_80_columns_and_changes_nothing(demo: Terminal
 @pytest.mark.parametrize("words", LOOKS)
 def test_what_looks_is_there_for_machines_too(demo: Terminal, words: str) -> None:
     plain = demo.json(*words.split())
-    assert set(plain) == {"schema", "cell", "code", "message", "data"}
+    assert set(plain) == {"schema", "cell", "code", "message", "sentence", "changed", "unsure", "data"}
     assert (plain["schema"], plain["cell"], plain["code"]) == (1, "demo", 0)
     assert plain["data"]
 

@@ -12,7 +12,7 @@ from operators.test_client import ADMITTED, WAITING, Scripted, finished, step
 from picoha.app.errors import OperatorUnreachable
 from picoha.cli.client import NOTHING, PATIENCE, Client, rolled
 
-BLIND = {"code": 3, "message": f"OBSERVE demo: could not find out: reading the table; {NOTHING}"}
+BLIND = {"code": 3, "sentence": "OBSERVE demo: could not find out: reading the table"}
 LOST = OperatorUnreachable("throttled")
 UNSURE = "request r1 is written and its outcome is not known"
 WELL: dict[str, Any] = {"data": {"slots": []}}
@@ -96,7 +96,7 @@ def test_a_roll_that_is_not_answered_any_more_names_what_it_did() -> None:
         ),
         ((WELL, {"code": 1}), f"before ec1 was done; {NOTHING}"),
         (
-            (WELL, {"code": 3, "message": "ENFORCE demo: Timeout; not known; look first"}),
+            (WELL, {"code": 3, "sentence": "ENFORCE demo: Timeout", "unsure": "not known; look first"}),
             "ENFORCE demo: Timeout; not known; look first; stopped before ec1 was done",
         ),
     ],

@@ -108,6 +108,7 @@ def _remember(
         sentence=decision.sentence,
         mode=seen.mode.mode,
         operation=operation.id if operation else "",
+        verb=operation.verb.value if operation else "",
         evidence=_evidence(change, operation),
         snapshot=pack(seen) if decision.answer in (Answer.BEGIN, Answer.REFUSE) else "",
         request=change.consumes or "",
@@ -125,7 +126,7 @@ def _remember(
 def _evidence(change: Change, operation: Operation | None) -> str:
     if change.evidence:
         return "; ".join(f"{proof.instance} {proof.kind}: {proof.detail}" for proof in change.evidence)
-    return operation.reason if operation and change.event == "admitted" else ""
+    return operation.reason if operation and change.event == "admitted" else change.because
 
 
 def _intents(seen: Observation, decision: Decision) -> tuple[JournalRow, ...]:

@@ -133,13 +133,13 @@ class Client:
                 return self._ended(operation, LEAD_ON[event], unsure)
         except OperatorUnreachable as problem:
             raise OperatorUnreachable(f"{problem}; {unsure}", outcome_known=False) from problem
-        return reply if reply["code"] != UNKNOWN else ending(reply, unsure)
+        return reply if reply["code"] != UNKNOWN else ended(reply, unsure=unsure)
 
     def _look(self, verb: str, **args: str) -> Reply:
         """Ask how far it is; an answer that could not find out is none: raises OperatorUnreachable."""
         reply = self.ask(verb, **args)
         if reply["code"] == UNKNOWN and not reply["data"].keys() & {"state", "operation"}:
-            raise OperatorUnreachable(str(reply["message"]).removesuffix(f"; {NOTHING}"))
+            raise OperatorUnreachable(str(reply["sentence"]))
         return reply
 
     def _ended(self, operation: str, patience: int, unsure: str) -> Reply:
@@ -161,7 +161,8 @@ class Client:
         reply = self._until(lambda: self._look("show", operation=operation), ends)
         step = reply["data"].get("operation", {}).get("step")
         code = reply["code"] if step == "done" else reply["code"] or 1
-        return {**ending(reply, f"changed: {operation} is {step}" if step else unsure), "code": code}
+        told_of = {"changed": f"{operation} is {step}"} if step else {"unsure": unsure}
+        return {**ended(reply, **told_of), "code": code}
 
     def roll(self, slots: Sequence[str], reason: str) -> Reply:
         """Switch over these slots in order; return the reply that stopped it, or the last status.
@@ -217,18 +218,20 @@ def rolled(status: Reply) -> tuple[list[str], dict[str, str]]:
 
 def _rolled(reply: Reply, done: Sequence[str], stopped: str) -> Reply:
     """Return a reply that ends with all that a roll changed, its last order included."""
-    told, _, last = str(reply["message"]).partition("; changed: ")
-    changes = ([f"{', '.join(done)} switched over"] if done else []) + ([last] if last else [])
-    # An order whose outcome is not known ends otherwise, and stays as it is.
-    nothing = NOTHING if told.endswith(NOTHING) else ""
-    ending = f"changed: {', '.join(changes)}" if changes else nothing
-    parts = (told.removesuffix(f"; {NOTHING}"), stopped, ending)
-    return {**reply, "message": "; ".join(part for part in parts if part)}
+    last = [reply["changed"]] if reply["changed"] else []
+    changes = ([f"{', '.join(done)} switched over"] if done else []) + last
+    # An order whose outcome is not known says so first: what was done before does not answer for it.
+    parts = [part for part in (reply["sentence"], reply["unsure"], stopped) if part]
+    if reply["unsure"] and not changes:
+        return {**reply, "message": "; ".join(parts)}
+    return ended({**reply, "sentence": "; ".join(parts)}, changed=", ".join(changes))
 
 
-def ending(reply: Reply, what: str) -> Reply:
-    """Return the reply to a look, told as the end of a change."""
-    return {**reply, "message": str(reply["message"]).replace(NOTHING, what)}
+def ended(reply: Reply, changed: str = "", unsure: str = "") -> Reply:
+    """Return the reply to a look as the end of a change: what it changed, or what is not known."""
+    ending = unsure or (f"changed: {changed}" if changed else NOTHING)
+    message = f"{reply['sentence']}; {ending}"
+    return {**reply, "changed": changed, "unsure": unsure, "message": message}
 
 
 def _is_well(looks: int) -> Callable[[Reply], bool]:

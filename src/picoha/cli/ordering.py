@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from picoha.cli.client import NOTHING, ending, rolled
+from picoha.cli.client import ended, rolled
 from picoha.cli.options import REASON, YES, Target, on_target, sure, typed
 
 WAIT = click.option(
@@ -57,7 +57,7 @@ def roll(target: Target, reason: str, yes: bool) -> None:
     for slot, why in left_out.items():
         target.tell(f"{slot} is left out: {why}")
     if not slots:
-        none = ending(status, f"no slot to roll; {NOTHING}")
+        none = ended({**status, "sentence": f"{status['sentence']}; no slot to roll"})
         target.end("roll", {**none, "code": status["code"] or 1})
     sure(f"{', '.join(slots)} are replaced one after the other. Roll?", yes)
     reply = client.roll(slots, reason)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from picoha.app.errors import SettingsInvalid
+from picoha.domain.record import Verb
 
 if TYPE_CHECKING:
     from picoha.drills.drill import DrillReport
@@ -90,19 +91,23 @@ PHASES = {
 
 @dataclass(frozen=True)
 class Moment:
-    """One event: `at_s` seconds from the picture's zero, `rule` 0 = a fact of the world."""
+    """One event: `at_s` seconds from the picture's zero, `rule` 0 = a fact of the world.
+
+    `fact` is the new state of an alarm, or the verb of the operation that an event belongs to.
+    """
 
     at_s: float
     rule: int
     event: str
     sentence: str
+    fact: str = ""
 
     @property
     def turn(self) -> str:
         """The name under which TURNS knows it: an alarm by its new state, a failover as a loss."""
         if self.event == "alarm":
-            return self.sentence.rpartition(" ")[2]
-        is_lost = self.event == "admitted" and self.sentence.startswith("failover")
+            return self.fact
+        is_lost = self.event == "admitted" and self.fact == Verb.FAILOVER
         return "admitted: lost" if is_lost else self.event
 
 
@@ -112,7 +117,9 @@ def of_drill(report: DrillReport) -> str:
     slots = begun or [one.slot for one in report.timeline]
     slot = max(sorted(set(slots)), key=slots.count, default="")
     moments = [
-        Moment(one.at_s, one.rule, one.phase, one.sentence) for one in report.timeline if one.slot == slot
+        Moment(entry.at_s, entry.rule, entry.phase, entry.sentence, entry.fact)
+        for entry in report.timeline
+        if entry.slot == slot
     ]
     return svg(f"{report.title}: {slot}", moments, f"a drill in virtual time; seed {report.seed}")
 
@@ -127,6 +134,7 @@ def of_record(shown: Mapping[str, Any]) -> str:
             int(row["rule"]),
             str(row["event"]),
             str(row["sentence"]),
+            str(row.get("verb", "")),
         )
         for row in shown["rows"]
     ]

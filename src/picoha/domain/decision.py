@@ -30,7 +30,10 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """What one conditional transaction writes; everything in it is pinned to versions read."""
+    """What one conditional transaction writes; everything in it is pinned to versions read.
+
+    `because` is the evidence that its history row names, where nothing else in the change says it.
+    """
 
     record: SlotRecord
     evidence: tuple[Evidence, ...] = ()
@@ -43,6 +46,7 @@ class Change:
     consumes: str | None = None
     event: str = ""
     notice: Notice | None = None
+    because: str = ""
 
 
 @dataclass(frozen=True)

@@ -268,6 +268,13 @@ class EvidenceKind(StrEnum):
     OPERATOR = "operator"
 
 
+SHOWN_BY_AWS = {
+    EvidenceKind.POWER: "EC2 says terminated",
+    EvidenceKind.ACTIVITY: "its group's activity says it was terminated successfully",
+}
+"""What AWS shows when it proves a host off, by kind of evidence: the only details of those kinds (S4)."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The durable proof that one instance is off; written once, never changed (safety S4)."""

@@ -263,7 +263,7 @@ class HistoryRow:
     """One line of history: what happened, by which rule, on what evidence.
 
     `snapshot` is the packed observation of a decision that began or refused something; `request` is
-    the operator's request that it answered.
+    the operator's request that it answered; `verb` is the operation's, empty in rows older than this field.
     """
 
     at: datetime
@@ -277,3 +277,4 @@ class HistoryRow:
     evidence: str = ""
     snapshot: str = ""
     request: str = ""
+    verb: str = ""

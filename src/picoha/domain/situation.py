@@ -8,6 +8,7 @@ from functools import cached_property
 
 from picoha.domain.model import (
     GOING_OR_GONE,
+    SHOWN_BY_AWS,
     Address,
     Evidence,
     EvidenceKind,
@@ -143,12 +144,12 @@ class Situation:
         """Return what AWS shows that proves the host off, or None; nothing else counts (design.md 6)."""
         host = self.host(instance)
         if host is not None and host.is_terminated:
-            kind, detail = EvidenceKind.POWER, "EC2 says terminated"
+            kind = EvidenceKind.POWER
         elif host is None and instance in self.observed.departed:
-            kind, detail = EvidenceKind.ACTIVITY, "its group's activity says it was terminated successfully"
+            kind = EvidenceKind.ACTIVITY
         else:
             return None
-        return Evidence(instance, self.observed.name, kind, self.now, detail)
+        return Evidence(instance, self.observed.name, kind, self.now, SHOWN_BY_AWS[kind])
 
     @cached_property
     def platform(self) -> Situation | None:

@@ -40,13 +40,17 @@ PAGE = {"DataType": "String", "StringValue": "page"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a timeline; `rule` 0 = a fact of the world, not a decision."""
+    """One line of a timeline; `rule` 0 = a fact of the world, not a decision.
+
+    `fact` is the new state of an alarm, or the verb of the operation that a decision belongs to.
+    """
 
     at_s: float
     slot: str
     rule: int
     phase: str
     sentence: str
+    fact: str = ""
 
 
 @dataclass
@@ -172,12 +176,12 @@ def _timeline(drill: Drill, rows: Iterable[HistoryRow]) -> list[Entry]:
     entries = [Entry(at, slot, 0, kind, text) for at, slot, kind, text in drill.setup.lines]
     for at, alarm, state in world.alarm_states:
         slot = alarm.removeprefix(f"picoha-{cell}-")
-        entries.append(Entry(at - world.zero_s, slot, 0, "alarm", f"CloudWatch: {alarm} is {state}"))
+        entries.append(Entry(at - world.zero_s, slot, 0, "alarm", f"CloudWatch: {alarm} is {state}", state))
     for row in rows:
         at = world.scheduler.seconds_of(row.at) - world.zero_s
         if row.event == "admitted":
             entries.append(Entry(at, row.slot, row.rule, "confirmed", row.evidence))
-        entries.append(Entry(at, row.slot, row.rule, row.event, row.sentence))
+        entries.append(Entry(at, row.slot, row.rule, row.event, row.sentence, row.verb))
     return sorted(entries, key=lambda one: round(one.at_s, 3))
 
 

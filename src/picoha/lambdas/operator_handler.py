@@ -76,12 +76,20 @@ def build(ports: OperatorPorts, policy: Policy, log: Log) -> OperatorHandler:
         reply = answer(command, ports, policy, VERBS)
         asked = {"verb": command.verb, "by": command.by, "reason": command.reason, "code": reply.code}
         level = log.warning if reply.code == UNKNOWN else log.info
-        level(reply.sentence, extra={**asked, "changed": reply.changed})
+        level(reply.message, extra={**asked, "changed": reply.changed})
         return _plain(ports.cell, reply)
 
     return handler
 
 
 def _plain(cell: str, reply: Reply) -> dict[str, Any]:
-    data = dict(reply.data)
-    return {"schema": SCHEMA, "cell": cell, "code": reply.code, "message": reply.sentence, "data": data}
+    return {
+        "schema": SCHEMA,
+        "cell": cell,
+        "code": reply.code,
+        "message": reply.message,
+        "sentence": reply.sentence,
+        "changed": reply.changed,
+        "unsure": reply.unsure,
+        "data": dict(reply.data),
+    }

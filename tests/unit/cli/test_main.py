@@ -92,7 +92,7 @@ def test_json_has_every_part_of_the_report() -> None:
     plain: dict[str, Any] = json.loads(result.stdout)
     assert set(plain) == REPORT
     assert (plain["ok"], plain["violations"], plain["problems"], plain["seed"]) == (True, [], [], 3)
-    assert {"at_s", "slot", "rule", "phase", "sentence"} == set(plain["timeline"][0])
+    assert {"at_s", "slot", "rule", "phase", "sentence", "fact"} == set(plain["timeline"][0])
     assert [one["at_s"] for one in plain["timeline"]] == sorted(one["at_s"] for one in plain["timeline"])
     assert len(plain["names"]) == 3
     for properties in plain["names"].values():

@@ -15,7 +15,7 @@ from picoha.app.audit.calls import calls
 from picoha.app.snapshot import unpack
 from picoha.domain.codec import Undecodable
 from picoha.domain.ledger import Ledger, is_proven
-from picoha.domain.model import EvidenceKind, SlotName
+from picoha.domain.model import SHOWN_BY_AWS, EvidenceKind, SlotName
 from picoha.domain.observation import Observation
 from picoha.domain.policy import Policy
 from picoha.domain.record import Grant, Operation, Step
@@ -23,11 +23,6 @@ from picoha.domain.situation import Situation
 
 PASS = timedelta(seconds=75)
 """What a pass saw may be as old as its function can run (design.md 11); so near, nothing is certain."""
-SAID = {
-    EvidenceKind.POWER: "EC2 says terminated",
-    EvidenceKind.ACTIVITY: "its group's activity says it was terminated successfully",
-}
-"""The only sentences under which `Case.proof_of` gives these kinds of evidence (S4)."""
 ENDS = ("done", "aborted")
 NOT_CHECKED = (
     "S3: needs the hosts' own truth",
@@ -75,7 +70,7 @@ def _proofs(ledger: Ledger) -> Iterable[str]:
         is_human = proof.kind is EvidenceKind.OPERATOR
         if not proof.detail or (is_human and proof.by in ("", "controller")):
             yield f"S4: the evidence of {proof.instance} names no source"
-        elif not is_human and proof.detail != SAID[proof.kind]:
+        elif not is_human and proof.detail != SHOWN_BY_AWS[proof.kind]:
             yield f"S4: the {proof.kind} evidence of {proof.instance} is no proof: {proof.detail}"
 
 

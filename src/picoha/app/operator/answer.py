@@ -7,7 +7,7 @@ a refusal in the terminal and one in the history are the same sentence. Nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -45,13 +45,23 @@ class Command:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `changed` is empty when nothing was changed, `mode` None unless it was changed."""
+    """One answer; `changed` is empty when nothing was changed, `mode` None unless it was changed.
+
+    `unsure` says what is not known about a change, where its outcome is not known.
+    """
 
     code: int
     sentence: str
     changed: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode | None = None
+    unsure: str = ""
+
+    @property
+    def message(self) -> str:
+        """The whole answer in words: the sentence, then what was changed."""
+        changed = f"changed: {self.changed}" if self.changed else NOTHING
+        return f"{self.sentence}; {self.unsure or changed}"
 
 
 class Refusal(Exception):
@@ -115,11 +125,7 @@ def answer(command: Command, ports: OperatorPorts, policy: Policy, verbs: Mappin
     asked = Asked(command, ports, policy)
     reply = _answered(asked, verbs[command.verb])
     mode = (reply.mode or asked.mode).value.upper()
-    unsure = reply.code == UNKNOWN and reply.changed
-    ending = reply.changed if unsure else f"changed: {reply.changed}" if reply.changed else NOTHING
-    return Reply(
-        reply.code, f"{mode} {ports.cell}: {reply.sentence}; {ending}", reply.changed, reply.data, reply.mode
-    )
+    return replace(reply, sentence=f"{mode} {ports.cell}: {reply.sentence}")
 
 
 NOTHING = "nothing was changed"
@@ -136,7 +142,7 @@ def _answered(asked: Asked, verb: Answerer) -> Reply:
         return Reply(UNKNOWN, f"could not find out: {problem}")
     except ActionFailed as failed:
         unsure = "" if failed.outcome_known else "whether anything was changed is not known; look first"
-        return Reply(UNKNOWN, str(failed), unsure)
+        return Reply(UNKNOWN, str(failed), unsure=unsure)
 
 
 # Requests to the loop.

@@ -124,7 +124,7 @@ def release_storm(asked: Asked) -> Reply:
     row = asked.row("storm-released", sentence, seen.brake.ver + 1)
     asked.ports.requests.save_brake(replace(seen.brake, storm_released_until=until), row)
     still = "one execution slot at a time; brake and cool-down still hold"
-    return Reply(FINE, f"{sentence}; {held[0].sentence.split(';')[0]}; {still}", "the storm gate is open")
+    return Reply(FINE, f"{sentence}; {held[0].fact or held[0].sentence}; {still}", "the storm gate is open")
 
 
 def close_breaker(asked: Asked) -> Reply:

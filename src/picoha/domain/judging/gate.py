@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate as read now: its name, whether it lets a failover pass, and one sentence."""
+    """One gate as read now: its name, whether it lets a failover pass, and one sentence.
+
+    `fact` is the sentence without the advice, where it gives one.
+    """
 
     name: str
     is_open: bool
     sentence: str
+    fact: str = ""

@@ -23,7 +23,7 @@ def storm(situation: Situation) -> Gate:
         return Gate("storm", True, count)
     if len(census.bad_zones) == 1 and census.well_zones - census.bad_zones:
         return _one_zone(census.bad, next(iter(census.bad_zones)))
-    return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause")
+    return Gate("storm", False, f"{count}; `picoha release-storm` if it is one known cause", count)
 
 
 def storm_count(situation: Situation) -> tuple[int, int]:

@@ -79,10 +79,12 @@ def would_have_is_unwritten(situation: Situation) -> bool:
 def write_would_have(situation: Situation) -> Decision:
     closed = [gate.sentence for check in gates.TAKING[1:] if not (gate := check(situation)).is_open]
     but = f"; in enforce it would also wait: {closed[0]}" if closed else ""
-    sentence = f"would have failed over {_why(situation)}{but}"
+    because = f"{_why(situation)}{but}"
+    sentence = f"would have failed over {because}"
     record = replace(situation.record, would_have=str(situation.record.holder))
     told = notice(situation, None, "info", f"{sentence}. Nothing was changed")
-    return Decision(Answer.UPKEEP, sentence, change=Change(record=record, event="would-have", notice=told))
+    change = Change(record=record, event="would-have", notice=told, because=because)
+    return Decision(Answer.UPKEEP, sentence, change=change)
 
 
 def mode_is_closed(situation: Situation) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +28,10 @@ class WouldHave:
     evidence: str
     came_back_s: int | None = None
     fate: str = ""
+
+
+NOT_RECORDED = "not recorded"
+"""The verb of an operation whose history row is older than the field."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,7 @@ def _would_have(
         back = next(good, None)
         fate = f"{end.event} at {end.at:%Y-%m-%d %H:%M}" if end else "nothing more was recorded"
         came_back_s = int((back - row.at).total_seconds()) if back else None
-        yield WouldHave(row.at, row.slot, row.rule, _evidence(row.sentence), came_back_s, fate)
-
-
-def _evidence(sentence: str) -> str:
-    return re.sub(r"^would have failed over ", "", sentence)
+        yield WouldHave(row.at, row.slot, row.rule, row.evidence or row.sentence, came_back_s, fate)
 
 
 def _operations(rows: Sequence[HistoryRow]) -> Iterable[Replaced]:
@@ -117,7 +116,7 @@ def _operations(rows: Sequence[HistoryRow]) -> Iterable[Replaced]:
         end = next(ends, None)
         took_s = int((end.at - row.at).total_seconds()) if end else None
         ended = end.event if end else "open"
-        verb = row.sentence.split(" ")[0]  # "failover of ec1 is admitted: ..." (progress.begin)
+        verb = row.verb or NOT_RECORDED
         yield Replaced(row.at, row.slot, row.operation, verb, row.rule, row.evidence, took_s, ended)
 
 

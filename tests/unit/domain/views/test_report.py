@@ -12,9 +12,12 @@ from picoha.domain.views.report import PeriodReport, report
 SLOT = SlotName(EC1)
 
 
-def row(minute: float, event: str, sentence: str = "", operation: str = "") -> HistoryRow:
+def row(
+    minute: float, event: str, evidence: str = "silent", operation: str = "", verb: str = ""
+) -> HistoryRow:
+    """Return a row of history; its sentence is for people, and nothing may depend on it."""
     at = NOW + timedelta(minutes=minute)
-    return HistoryRow(at, SLOT, 1, 421, event, sentence, Mode.OBSERVE, operation, evidence="silent")
+    return HistoryRow(at, SLOT, 1, 421, event, "words", Mode.OBSERVE, operation, evidence, verb=verb)
 
 
 def minutes(*values: float | None) -> dict[SlotName, list[Sample]]:
@@ -39,13 +42,13 @@ def test_nothing_happened() -> None:
 
 
 def test_a_host_that_came_back_alone_is_told_with_its_time() -> None:
-    rows = [row(2.5, "would-have", "would have failed over i-1: silent for 95 s")]
+    rows = [row(2.5, "would-have", "i-1: silent for 95 s")]
     [one] = reported(rows, minutes(1, 1, None, None, 1)).would_have
     assert (one.rule, one.evidence, one.came_back_s) == (421, "i-1: silent for 95 s", 90)
 
 
 def test_the_successors_samples_are_not_the_lost_hosts_return() -> None:
-    rows = [row(2.5, "would-have", "would have failed over i-1: gone"), row(3.5, "proven-off")]
+    rows = [row(2.5, "would-have", "i-1: gone"), row(3.5, "proven-off")]
     [one] = reported(rows, minutes(1, 1, None, None, 1)).would_have
     assert one.came_back_s is None and one.fate.startswith("proven-off at ")
 
@@ -70,10 +73,15 @@ def test_a_ring_that_was_answered_is_not_false() -> None:
 
 def test_operations_are_told_with_verb_duration_and_end() -> None:
     rows = [
-        row(1, "admitted", "failover of ec1 is admitted: silent", "ec1-1-1"),
+        row(1, "admitted", "silent", "ec1-1-1", "failover"),
         row(3, "done", "held", "ec1-1-1"),
-        row(9, "admitted", "switchover of ec1 is admitted: ops", "ec1-2-2"),
+        row(9, "admitted", "ops", "ec1-2-2", "switchover"),
     ]
     first, second = reported(rows, {}).operations
     assert (first.verb, first.took_s, first.ended) == ("failover", 120, "done")
     assert (second.verb, second.took_s, second.ended) == ("switchover", None, "open")
+
+
+def test_an_operation_of_an_older_row_has_no_verb() -> None:
+    [found] = reported([row(1, "admitted", operation="ec1-1-1")], {}).operations
+    assert found.verb == "not recorded"
